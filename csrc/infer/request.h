@@ -1,0 +1,76 @@
+// One inference request, from a front end's decoder to the response that takes it home.
+//
+// The object changes hands by moving its unique_ptr: front end -> queue -> instance -> final
+// response -> front end, so its input buffers are released on the thread that received them.
+//
+// Threads: confined to whoever holds the unique_ptr; only `cancellation` is shared.
+// Owns: references on its input buffers. Borrows: `sink`, which must outlive the final response.
+// Limits: limits::kMaxTensorsPerRequest inputs and outputs, limits::kMaxParameters parameters.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "infer/parameter.h"
+#include "infer/trace.h"
+#include "tensor/tensor.h"
+
+namespace tritonpy {
+
+class ResponseSink;
+
+// One output that the client named. When it named none, it gets all.
+struct RequestedOutput {
+    std::string name;
+    uint32_t classification_count = 0;   // > 0: the top classes instead of the tensor
+    std::optional<bool> binary_data;     // V2 JSON: how the data comes; unset: as the request says
+    std::vector<Parameter> parameters;   // what the codecs did not take
+};
+
+// Set by the front end when its client has gone, read when the request is next looked at.
+// Threads: thread-safe.
+struct Cancellation {
+    std::atomic<bool> requested{false};  // relaxed: late by one look is fine
+};
+
+struct InferenceRequest {
+    std::string model_name;
+    int64_t model_version = -1;  // -1: the newest ready version
+    std::string id;
+
+    std::vector<Tensor> inputs;
+    std::vector<RequestedOutput> outputs;
+    std::vector<Parameter> parameters;  // custom parameters only
+    bool binary_data_output = false;    // V2 JSON: the default of outputs that do not say
+
+    uint64_t priority = 0;
+    uint64_t timeout_us = 0;
+    std::variant<uint64_t, std::string> correlation_id = uint64_t{0};
+    uint32_t flags = 0;  // kSequenceStart | kSequenceEnd
+
+    static constexpr uint32_t kSequenceStart = 1;
+    static constexpr uint32_t kSequenceEnd = 2;
+
+    // Rows along the batch dimension; set by the request check, 1 for models without one.
+    int64_t rows = 1;
+    // Its place in the order of responses; given and used by the scheduler alone.
+    uint64_t order_ticket = 0;
+    RequestTrace trace;
+
+    // Whom to answer, and how that one knows which request it was.
+    ResponseSink* sink = nullptr;
+    uint64_t tag = 0;
+    // Null when the front end never cancels; shared because canceller and core race for its life.
+    std::shared_ptr<Cancellation> cancellation;
+
+    bool is_cancelled() const {
+        return cancellation && cancellation->requested.load(std::memory_order_relaxed);
+    }
+};
+
+}  // namespace tritonpy
