@@ -1,0 +1,264 @@
+"""Makes ServerOptions of a command line: what options mean together, and what they forbid.
+
+Rules and texts are those of Triton's command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from tritonpy.options.command_line import CommandLine, UsageError, read_command_line
+from tritonpy.options.readers import OptionError, Setting, integer
+from tritonpy.options.settings import (
+    ControlMode,
+    GrpcKeepalive,
+    GrpcOptions,
+    GrpcTls,
+    HttpOptions,
+    LogOptions,
+    MetricsOptions,
+    RepositoryOptions,
+    ServerOptions,
+)
+from tritonpy.options.spec import Effect
+from tritonpy.options.table import OPTIONS
+
+_REPOSITORY_OPTIONS = ("model-repository", "model-store", "repo")
+_DEFAULT_BATCH = "default-max-batch-size"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedOptions:
+    """What was asked for, and what the operator should know about how it was asked for."""
+
+    options: ServerOptions
+    warnings: tuple[str, ...]
+
+
+def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> ParsedOptions:
+    """Read the arguments of `serve`. Raises UsageError or OptionError with one line of text."""
+    line = read_command_line(arguments)
+    options = ServerOptions(
+        repository=_repository_options(line, environment),
+        server_id=line.value("id", str),
+        frontend=line.value("frontend", str),
+        http=_http_options(line),
+        grpc=_grpc_options(line),
+        metrics=_metrics_options(line),
+        log=_log_options(line, environment),
+        exit_timeout_s=line.value("exit-timeout-secs", int),
+        exit_on_error=line.value("exit-on-error", bool),
+        strict_readiness=line.value("strict-readiness", bool),
+    )
+    _require_room_for_responses(line)
+    _require_ports_apart(options)
+    return ParsedOptions(options, (*_deprecations(line), *_without_effect(line)))
+
+
+def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> RepositoryOptions:
+    mode = line.value("model-control-mode", str)
+    if mode == "poll":
+        raise OptionError("Error: --model-control-mode=poll is not supported yet")
+    startup_models = line.values("load-model", str)
+    if startup_models and mode != "explicit":
+        raise OptionError(
+            "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well."
+        )
+    if "*" in startup_models and set(startup_models) != {"*"}:
+        raise OptionError(
+            "Error: Wildcard model name '*' must be the ONLY startup model if specified at all."
+        )
+    if line.has("model-config-name") and not line.value("model-config-name", str):
+        raise OptionError("Error: empty argument for --model-config-name")
+    strict = line.value("strict-model-config", bool)
+    return RepositoryOptions(
+        paths=_repository_paths(line),
+        model_file=_model_file(line),
+        control_mode=ControlMode(mode),
+        startup_models=tuple(dict.fromkeys(startup_models)),
+        auto_complete=not (line.value("disable-auto-complete-config", bool) or strict),
+        config_name=line.value("model-config-name", str),
+        load_threads=line.value("model-load-thread-count", int),
+        load_retries=line.value("model-load-retry-count", int),
+        default_max_batch_sizes=tuple(_default_batch_sizes(line)),
+        delay_until_queued=_delay_until_queued(environment),
+    )
+
+
+def _repository_paths(line: CommandLine) -> tuple[Path, ...]:
+    given = [path for name in _REPOSITORY_OPTIONS for path in line.values(name, str)]
+    for path in given:
+        scheme, separator, _ = path.partition("://")
+        if separator:
+            raise OptionError(
+                f"Error: model repository '{path}' is not supported yet: {scheme}:// is no "
+                "directory of this machine"
+            )
+    return tuple(Path(path) for path in dict.fromkeys(given))
+
+
+def _model_file(line: CommandLine) -> Path | None:
+    repositories = any(line.has(name) for name in _REPOSITORY_OPTIONS)
+    if not line.arguments:
+        if not repositories:
+            raise OptionError("Error: --model-repository must be specified")
+        return None
+    first, *others = line.arguments
+    if others or repositories or not first.endswith(".onnx"):
+        raise UsageError(f"Unexpected argument: {others[0] if others else first}")
+    path = Path(first)
+    if not path.exists():
+        raise OptionError(f"Error: model file '{first}' does not exist")
+    return path
+
+
+def _default_batch_sizes(line: CommandLine) -> Iterator[tuple[str, int]]:
+    for setting in line.values("backend-config", Setting):
+        if setting.key == _DEFAULT_BATCH:
+            try:
+                yield setting.scope, integer(0)(setting.value)
+            except OptionError as error:
+                raise OptionError(f"--backend-config {_DEFAULT_BATCH}: {error}") from error
+
+
+def _delay_until_queued(environment: Mapping[str, str]) -> int:
+    text = environment.get("TRITONSERVER_DELAY_SCHEDULER", "0")
+    try:
+        return integer(0)(text)
+    except OptionError as error:
+        raise OptionError(f"TRITONSERVER_DELAY_SCHEDULER: {error}") from error
+
+
+def _http_options(line: CommandLine) -> HttpOptions:
+    max_input_size = line.value("http-max-input-size", int)
+    if max_input_size <= 0:
+        raise OptionError("Error: --http-max-input-size must be greater than 0.")
+    return HttpOptions(
+        enabled=line.value("allow-http", bool),
+        address=line.value("http-address", str),
+        port=line.value("http-port", int),
+        reuse_port=line.value("reuse-http-port", bool),
+        max_input_size=max_input_size,
+    )
+
+
+def _grpc_options(line: CommandLine) -> GrpcOptions:
+    return GrpcOptions(
+        enabled=line.value("allow-grpc", bool),
+        address=line.value("grpc-address", str),
+        port=line.value("grpc-port", int),
+        reuse_port=line.value("reuse-grpc-port", bool),
+        tls=_grpc_tls(line),
+        compression_level=line.value("grpc-infer-response-compression-level", str),
+        keepalive=GrpcKeepalive(
+            time_ms=line.value("grpc-keepalive-time", int),
+            timeout_ms=line.value("grpc-keepalive-timeout", int),
+            permit_without_calls=line.value("grpc-keepalive-permit-without-calls", bool),
+            max_pings_without_data=line.value("grpc-http2-max-pings-without-data", int),
+            min_recv_ping_interval_ms=line.value(
+                "grpc-http2-min-recv-ping-interval-without-data", int
+            ),
+            max_ping_strikes=line.value("grpc-http2-max-ping-strikes", int),
+            max_connection_age_ms=line.value("grpc-max-connection-age", int),
+            max_connection_age_grace_ms=line.value("grpc-max-connection-age-grace", int),
+        ),
+    )
+
+
+def _grpc_tls(line: CommandLine) -> GrpcTls | None:
+    mutual = line.value("grpc-use-ssl-mutual", bool)
+    if not mutual and not line.value("grpc-use-ssl", bool):
+        return None
+    required = ["grpc-server-cert", "grpc-server-key"]
+    if mutual:
+        required.append("grpc-root-cert")
+    for name in required:
+        if not line.value(name, str):
+            raise OptionError(f"Error: TLS for gRPC requires --{name}")
+    root_cert = line.value("grpc-root-cert", str)
+    return GrpcTls(
+        server_cert=Path(line.value("grpc-server-cert", str)),
+        server_key=Path(line.value("grpc-server-key", str)),
+        root_cert=Path(root_cert) if root_cert else None,
+        mutual=mutual,
+    )
+
+
+def _metrics_options(line: CommandLine) -> MetricsOptions:
+    counter_latencies = True
+    for setting in line.values("metrics-config", Setting):
+        if setting.key == "counter_latencies":
+            counter_latencies = _read_boolean(setting)
+    return MetricsOptions(
+        enabled=line.value("allow-metrics", bool),
+        address=line.value("metrics-address", str) or line.value("http-address", str),
+        port=line.value("metrics-port", int),
+        counter_latencies=counter_latencies,
+    )
+
+
+def _read_boolean(setting: Setting) -> bool:
+    if setting.value not in ("true", "false"):
+        raise OptionError(f"--metrics-config {setting.key} must be true or false")
+    return setting.value == "true"
+
+
+def _log_options(line: CommandLine, environment: Mapping[str, str]) -> LogOptions:
+    return LogOptions(
+        info=line.value("log-info", bool),
+        warning=line.value("log-warning", bool),
+        error=line.value("log-error", bool),
+        verbose_level=line.value("log-verbose", int),
+        format=line.value("log-format", str),
+        file=line.value("log-file", str),
+        escape=environment.get("TRITON_SERVER_ESCAPE_LOG_MESSAGES") != "0",
+    )
+
+
+def _require_room_for_responses(line: CommandLine) -> None:
+    if line.value("grpc-max-response-pool-size", int) <= 0:
+        raise OptionError("Error: --grpc-max-response-pool-size must be greater than 0.")
+
+
+def _require_ports_apart(options: ServerOptions) -> None:
+    listeners = [
+        (name, listener.address, listener.port)
+        for name, listener in (
+            ("HTTP", options.http),
+            ("GRPC", options.grpc),
+            ("metrics", options.metrics),
+        )
+        if listener.enabled and listener.port
+    ]
+    for (name, address, port), (other, *place) in combinations(listeners, 2):
+        if [address, port] == place:
+            raise OptionError(
+                f"The server cannot listen to {name} requests and {other} requests at the same "
+                f"address and port {address}:{port}"
+            )
+
+
+def _deprecations(line: CommandLine) -> Iterator[str]:
+    for name in line.given:
+        replacement = OPTIONS[name].replaced_by
+        if replacement:
+            yield f"'--{name}' has been deprecated, use '--{replacement}' instead."
+            if line.has(replacement):
+                yield f"Overriding deprecated '--{name}' with '--{replacement}'."
+
+
+def _without_effect(line: CommandLine) -> Iterator[str]:
+    for name, values in line.given.items():
+        spec = OPTIONS[name]
+        differs = any(value != spec.default for value in values)
+        if spec.effect is Effect.NONE or (spec.effect is Effect.DEFAULT_ONLY and differs):
+            yield f"'--{name}' is accepted but has no effect yet"
+    for setting in line.values("backend-config", Setting):
+        if setting.key != _DEFAULT_BATCH:
+            yield f"'--backend-config' {setting.key} is accepted but has no effect yet"
+    for setting in line.values("metrics-config", Setting):
+        if setting.key != "counter_latencies" and setting.value != "false":
+            yield f"'--metrics-config' {setting.key} is accepted but has no effect yet"

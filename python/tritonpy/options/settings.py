@@ -1,0 +1,118 @@
+"""What a server was asked to be: plain values, made once from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+
+class ControlMode(Enum):
+    """Who decides which models are loaded; values as `--model-control-mode` spells them."""
+
+    NONE = "none"  # all of them, at start
+    EXPLICIT = "explicit"  # those of --load-model, then whoever calls load and unload
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryOptions:
+    """Which models there are, and how they are loaded."""
+
+    paths: tuple[Path, ...] = ()
+    model_file: Path | None = None  # one model file instead of directories
+    control_mode: ControlMode = ControlMode.NONE
+    startup_models: tuple[str, ...] = ()  # explicit mode only; ("*",) is every model
+    auto_complete: bool = True
+    config_name: str = ""  # configs/<config_name>.pbtxt instead of config.pbtxt, where it exists
+    load_threads: int = 4
+    load_retries: int = 0
+    # By backend name, "" for all: what max_batch_size becomes where a model can batch.
+    default_max_batch_sizes: tuple[tuple[str, int], ...] = ()
+    delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """The HTTP front end."""
+
+    enabled: bool = True
+    address: str = "0.0.0.0"
+    port: int = 8000  # 0: any free one
+    reuse_port: bool = False
+    max_input_size: int = 64 * 1024 * 1024  # bytes of one request
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcTls:
+    """PEM files of a gRPC listener that speaks TLS; `mutual` asks clients for certificates."""
+
+    server_cert: Path
+    server_key: Path
+    root_cert: Path | None
+    mutual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcKeepalive:
+    """When the gRPC listener asks whether a peer is still there, and what it bears itself."""
+
+    time_ms: int = 7_200_000
+    timeout_ms: int = 20_000
+    permit_without_calls: bool = False
+    max_pings_without_data: int = 2
+    min_recv_ping_interval_ms: int = 300_000
+    max_ping_strikes: int = 2
+    max_connection_age_ms: int = 0  # 0: unlimited
+    max_connection_age_grace_ms: int = 0  # 0: unlimited
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """The gRPC front end."""
+
+    enabled: bool = True
+    address: str = "0.0.0.0"
+    port: int = 8001  # 0: any free one
+    reuse_port: bool = False
+    tls: GrpcTls | None = None
+    compression_level: str = "none"  # of responses: none, low, medium or high
+    keepalive: GrpcKeepalive = field(default_factory=GrpcKeepalive)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """The metrics endpoint."""
+
+    enabled: bool = True
+    address: str = "0.0.0.0"
+    port: int = 8002  # 0: any free one
+    counter_latencies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What is logged, and where."""
+
+    info: bool = True
+    warning: bool = True
+    error: bool = True
+    verbose_level: int = 0
+    format: str = "default"  # or "ISO8601"
+    file: str = ""  # empty: stdout and stderr
+    escape: bool = True  # JSON-escape each text
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Everything that one server is asked to be."""
+
+    repository: RepositoryOptions
+    server_id: str = "triton"
+    frontend: str = "python"
+    http: HttpOptions = field(default_factory=HttpOptions)
+    grpc: GrpcOptions = field(default_factory=GrpcOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
+    log: LogOptions = field(default_factory=LogOptions)
+    exit_timeout_s: int = 30
+    exit_on_error: bool = True
+    strict_readiness: bool = True
