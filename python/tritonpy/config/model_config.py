@@ -1,0 +1,163 @@
+"""A config lowered to plain values: what the C++ core needs to run one version of a model.
+
+The core never reads `config.pbtxt`; it is given one `CoreModelConfig`, normalised, completed and
+valid. Everything here is immutable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tritonpy.config.data_types import wire_name
+from tritonpy.protos.model_config_pb2 import (
+    ModelConfig,
+    ModelInput,
+    ModelInstanceGroup,
+    ModelOutput,
+)
+
+# 31 years: more than any delay that is meant, and far from overflow in nanoseconds.
+_QUEUE_DELAY_MAX_US: Final = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output. Dimensions are without the batch dimension, -1 is any size."""
+
+    name: str
+    data_type: str  # as the V2 protocol calls it: FP32, BYTES
+    dims: tuple[int, ...]  # what clients see
+    reshape: tuple[int, ...] | None = None  # what the backend sees; None: dims
+    optional: bool = False
+    allow_ragged_batch: bool = False
+    is_shape_tensor: bool = False
+    labels: tuple[str, ...] = ()  # of outputs only: names of the classes, by index
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """One instance: `<group>_<i>`, i counting over all devices of its group."""
+
+    name: str
+    kind: str  # KIND_CPU, KIND_GPU or KIND_MODEL
+    device_id: int
+    passive: bool
+    host_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicBatchingSpec:
+    """How requests are put together; sizes are in rows."""
+
+    preferred_batch_sizes: tuple[int, ...]
+    max_queue_delay_us: int
+    preserve_ordering: bool
+    max_queue_size: int  # requests; 0: the server's own bound
+
+
+@dataclass(frozen=True, slots=True)
+class CoreModelConfig:
+    """One version of a model, ready to be built."""
+
+    name: str
+    version: int
+    backend: str
+    model_path: str  # the file that the backend loads
+    max_batch_size: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    instances: tuple[InstanceSpec, ...]
+    dynamic_batching: DynamicBatchingSpec | None
+    parameters: dict[str, str]
+    graph_level: int | None  # optimization.graph.level; None: the backend's default
+    decoupled: bool
+    delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
+
+
+def lower(
+    config: ModelConfig,
+    version: int,
+    model_path: str | Path,
+    labels: Mapping[str, tuple[str, ...]],
+    delay_until_queued: int = 0,
+) -> CoreModelConfig:
+    """Return the plain values of one version of a model. REQUIRES: `config` is valid.
+
+    `labels` are those of the label files, by output name (`read_labels`).
+    """
+    optimization = config.optimization
+    return CoreModelConfig(
+        name=config.name,
+        version=version,
+        backend=config.backend,
+        model_path=str(model_path),
+        max_batch_size=config.max_batch_size,
+        inputs=tuple(_input_spec(tensor) for tensor in config.input),
+        outputs=tuple(_output_spec(tensor, labels) for tensor in config.output),
+        instances=tuple(spec for group in config.instance_group for spec in _instance_specs(group)),
+        dynamic_batching=_dynamic_batching_spec(config),
+        parameters={key: value.string_value for key, value in sorted(config.parameters.items())},
+        graph_level=optimization.graph.level if optimization.HasField("graph") else None,
+        decoupled=config.model_transaction_policy.decoupled,
+        delay_until_queued=delay_until_queued,
+    )
+
+
+def _input_spec(tensor: ModelInput) -> TensorSpec:
+    return TensorSpec(
+        name=tensor.name,
+        data_type=wire_name(tensor.data_type),
+        dims=tuple(tensor.dims),
+        reshape=_reshape(tensor),
+        optional=tensor.optional,
+        allow_ragged_batch=tensor.allow_ragged_batch,
+        is_shape_tensor=tensor.is_shape_tensor,
+    )
+
+
+def _output_spec(tensor: ModelOutput, labels: Mapping[str, tuple[str, ...]]) -> TensorSpec:
+    return TensorSpec(
+        name=tensor.name,
+        data_type=wire_name(tensor.data_type),
+        dims=tuple(tensor.dims),
+        reshape=_reshape(tensor),
+        is_shape_tensor=tensor.is_shape_tensor,
+        labels=labels.get(tensor.name, ()),
+    )
+
+
+def _reshape(tensor: ModelInput | ModelOutput) -> tuple[int, ...] | None:
+    return tuple(tensor.reshape.shape) if tensor.HasField("reshape") else None
+
+
+def _instance_specs(group: ModelInstanceGroup) -> Iterator[InstanceSpec]:
+    kind = ModelInstanceGroup.Kind.Name(group.kind)
+    on_gpu = group.kind == ModelInstanceGroup.KIND_GPU
+    index = 0
+    for device_id in group.gpus if on_gpu else (0,):
+        own_policy = f"gpu_{device_id}" if on_gpu else kind.removeprefix("KIND_").lower()
+        for _ in range(group.count):
+            yield InstanceSpec(
+                name=f"{group.name}_{index}",
+                kind=kind,
+                device_id=device_id,
+                passive=group.passive,
+                host_policy=group.host_policy or own_policy,
+            )
+            index += 1
+
+
+def _dynamic_batching_spec(config: ModelConfig) -> DynamicBatchingSpec | None:
+    # Without a batch dimension there is nothing to put together.
+    if not config.HasField("dynamic_batching") or config.max_batch_size < 1:
+        return None
+    dynamic = config.dynamic_batching
+    return DynamicBatchingSpec(
+        preferred_batch_sizes=tuple(sorted(set(dynamic.preferred_batch_size))),
+        max_queue_delay_us=min(dynamic.max_queue_delay_microseconds, _QUEUE_DELAY_MAX_US),
+        preserve_ordering=dynamic.preserve_ordering,
+        max_queue_size=dynamic.default_queue_policy.max_queue_size,
+    )

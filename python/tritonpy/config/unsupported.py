@@ -1,0 +1,86 @@
+"""What a config may ask for and this server does not do yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tritonpy.protos.model_config_pb2 import (
+    ModelConfig,
+    ModelDynamicBatching,
+    ModelInstanceGroup,
+    ModelOptimizationPolicy,
+)
+
+
+def unsupported_scheduler(config: ModelConfig) -> str | None:
+    """Return why the model cannot be served at all; None where its scheduler exists."""
+    choice = config.WhichOneof("scheduling_choice")
+    if choice in ("sequence_batching", "ensemble_scheduling"):
+        return f"'{choice}' is not supported yet, model '{config.name}' cannot be served"
+    return None
+
+
+def unsupported_features(config: ModelConfig) -> list[str]:
+    """Return one text for each setting that is read and checked, but has no effect yet."""
+    return [
+        f"'{feature}' has no effect yet for model '{config.name}'"
+        for feature in (
+            *_model_features(config),
+            *_queue_features(config.dynamic_batching),
+            *_optimization_features(config.optimization),
+            *_instance_features(config),
+        )
+    ]
+
+
+def _model_features(config: ModelConfig) -> Iterator[str]:
+    for field in (
+        "runtime",
+        "batch_input",
+        "batch_output",
+        "cc_model_filenames",
+        "model_warmup",
+        "model_repository_agents.agents",
+        "model_operations.op_library_filename",
+        "response_cache.enable",
+        "model_metrics.metric_control",
+    ):
+        value: object = config
+        for part in field.split("."):
+            value = getattr(value, part)
+        if value:
+            yield field
+    if any(tensor.allow_ragged_batch for tensor in config.input):
+        yield "input.allow_ragged_batch"
+
+
+def _queue_features(dynamic: ModelDynamicBatching) -> Iterator[str]:
+    if dynamic.priority_levels:
+        yield "dynamic_batching.priority_levels"
+    if dynamic.default_queue_policy.default_timeout_microseconds:
+        yield "dynamic_batching.default_queue_policy.default_timeout_microseconds"
+    if dynamic.priority_queue_policy:
+        yield "dynamic_batching.priority_queue_policy"
+
+
+def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:
+    if optimization.priority != ModelOptimizationPolicy.PRIORITY_DEFAULT:
+        yield "optimization.priority"
+    for field in ("cuda", "execution_accelerators"):
+        if optimization.HasField(field):
+            yield f"optimization.{field}"
+    for field in ("gather_kernel_buffer_threshold", "eager_batching"):
+        if getattr(optimization, field):
+            yield f"optimization.{field}"
+
+
+def _instance_features(config: ModelConfig) -> Iterator[str]:
+    for field in ("rate_limiter", "secondary_devices", "profile", "host_policy"):
+        if any(_is_given(group, field) for group in config.instance_group):
+            yield f"instance_group.{field}"
+
+
+def _is_given(group: ModelInstanceGroup, field: str) -> bool:
+    return (
+        group.HasField("rate_limiter") if field == "rate_limiter" else bool(getattr(group, field))
+    )

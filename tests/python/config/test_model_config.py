@@ -1,0 +1,215 @@
+"""Goal: the core gets plain values, and what the server leaves undone is said.
+
+Method: normalised configs are lowered and compared as values; label files are read from disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tritonpy.config import (
+    CoreModelConfig,
+    Devices,
+    DynamicBatchingSpec,
+    InstanceSpec,
+    TensorSpec,
+    data_type_of,
+    lower,
+    normalize,
+    parse_config,
+    read_labels,
+    unsupported_features,
+    unsupported_scheduler,
+    wire_name,
+)
+from tritonpy.config.data_types import DATA_TYPES
+from tritonpy.errors import InternalError, UnsupportedError
+from tritonpy.protos.model_config_pb2 import TYPE_INVALID
+
+TWO_GPUS = Devices(gpus=(3, 5), gpu_support=True)
+
+
+def lowered(text: str, devices: Devices) -> CoreModelConfig:
+    config = parse_config(f'name: "m" backend: "b" {text}', "config.pbtxt")
+    return lower(normalize(config, devices), 7, "/models/m/7/model.b", {"y": ("cat", "dog")})
+
+
+def test_every_value_reaches_the_core() -> None:
+    core = lowered(
+        """
+        max_batch_size: 8
+        input { name: "x" data_type: TYPE_STRING dims: [ 1 ] reshape { } }
+        input {
+          name: "r" data_type: TYPE_FP32 dims: -1
+          optional: true allow_ragged_batch: true is_shape_tensor: true
+        }
+        output { name: "y" data_type: TYPE_BF16 dims: [ 2, 3 ] reshape { shape: 6 } }
+        dynamic_batching {
+          preferred_batch_size: [ 4, 2, 4 ]
+          max_queue_delay_microseconds: 100
+          preserve_ordering: true
+          default_queue_policy { max_queue_size: 9 }
+        }
+        instance_group { name: "g" count: 2 kind: KIND_CPU }
+        instance_group { kind: KIND_MODEL passive: true host_policy: "own" }
+        parameters { key: "k" value { string_value: "v" } }
+        optimization { graph { level: -1 } }
+        model_transaction_policy { decoupled: true }
+        """,
+        Devices(),
+    )
+    assert core == CoreModelConfig(
+        name="m",
+        version=7,
+        backend="b",
+        model_path="/models/m/7/model.b",
+        max_batch_size=8,
+        inputs=(
+            TensorSpec("x", "BYTES", dims=(1,), reshape=()),
+            TensorSpec(
+                "r",
+                "FP32",
+                dims=(-1,),
+                optional=True,
+                allow_ragged_batch=True,
+                is_shape_tensor=True,
+            ),
+        ),
+        outputs=(TensorSpec("y", "BF16", dims=(2, 3), reshape=(6,), labels=("cat", "dog")),),
+        instances=(
+            InstanceSpec("g_0", "KIND_CPU", device_id=0, passive=False, host_policy="cpu"),
+            InstanceSpec("g_1", "KIND_CPU", device_id=0, passive=False, host_policy="cpu"),
+            InstanceSpec("m_1_0", "KIND_MODEL", device_id=0, passive=True, host_policy="own"),
+        ),
+        dynamic_batching=DynamicBatchingSpec(
+            preferred_batch_sizes=(2, 4),
+            max_queue_delay_us=100,
+            preserve_ordering=True,
+            max_queue_size=9,
+        ),
+        parameters={"k": "v"},
+        graph_level=-1,
+        decoupled=True,
+    )
+
+
+def test_instances_count_over_the_devices_of_their_group() -> None:
+    core = lowered("instance_group { count: 2 }", TWO_GPUS)
+    assert [(spec.name, spec.device_id, spec.host_policy) for spec in core.instances] == [
+        ("m_0_0", 3, "gpu_3"),
+        ("m_0_1", 3, "gpu_3"),
+        ("m_0_2", 5, "gpu_5"),
+        ("m_0_3", 5, "gpu_5"),
+    ]
+
+
+def test_batching_without_a_batch_dimension_is_none() -> None:
+    core = lowered("dynamic_batching { }", Devices())
+    assert core.dynamic_batching is None
+    assert core.graph_level is None
+
+
+def test_endless_queue_delay_fits_the_clock_of_the_core() -> None:
+    delay = "max_queue_delay_microseconds: 18446744073709551615"
+    core = lowered(f"max_batch_size: 2 dynamic_batching {{ {delay} }}", Devices())
+    assert core.dynamic_batching is not None
+    assert core.dynamic_batching.max_queue_delay_us * 1000 < 2**63
+
+
+def test_data_types_have_one_wire_name_each() -> None:
+    for data_type in DATA_TYPES:
+        assert data_type_of(wire_name(data_type)) == data_type
+    assert wire_name(data_type_of("BYTES")) == "BYTES"
+    assert data_type_of("STRING") == TYPE_INVALID
+    assert data_type_of("FP8") == TYPE_INVALID
+
+
+@pytest.mark.parametrize("scheduler", ["sequence_batching", "ensemble_scheduling"])
+def test_scheduler_that_does_not_exist_is_named(scheduler: str) -> None:
+    config = parse_config(f'name: "m" {scheduler} {{ }}', "config.pbtxt")
+    text = unsupported_scheduler(config)
+    assert text == f"'{scheduler}' is not supported yet, model 'm' cannot be served"
+
+
+@pytest.mark.parametrize("text", ["", "dynamic_batching { preserve_ordering: true }"])
+def test_what_is_done_is_not_named(text: str) -> None:
+    config = normalize(parse_config(f'name: "m" backend: "b" {text}', "config.pbtxt"), Devices())
+    assert unsupported_scheduler(config) is None
+    assert unsupported_features(config) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ('runtime: "r"', "runtime"),
+        ("batch_input { }", "batch_input"),
+        ("batch_output { }", "batch_output"),
+        ('cc_model_filenames { key: "7.5" value: "f" }', "cc_model_filenames"),
+        ("model_warmup { }", "model_warmup"),
+        ("model_repository_agents { agents { } }", "model_repository_agents.agents"),
+        (
+            'model_operations { op_library_filename: "l" }',
+            "model_operations.op_library_filename",
+        ),
+        ("response_cache { enable: true }", "response_cache.enable"),
+        ("model_metrics { metric_control { } }", "model_metrics.metric_control"),
+        ("input { allow_ragged_batch: true }", "input.allow_ragged_batch"),
+        ("dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"),
+        (
+            "dynamic_batching { default_queue_policy { default_timeout_microseconds: 1 } }",
+            "dynamic_batching.default_queue_policy.default_timeout_microseconds",
+        ),
+        (
+            "dynamic_batching { priority_queue_policy { key: 1 value { } } }",
+            "dynamic_batching.priority_queue_policy",
+        ),
+        ("optimization { priority: PRIORITY_MAX }", "optimization.priority"),
+        ("optimization { cuda { } }", "optimization.cuda"),
+        ("optimization { execution_accelerators { } }", "optimization.execution_accelerators"),
+        ("optimization { eager_batching: true }", "optimization.eager_batching"),
+        (
+            "optimization { gather_kernel_buffer_threshold: 1 }",
+            "optimization.gather_kernel_buffer_threshold",
+        ),
+        ("instance_group { rate_limiter { } }", "instance_group.rate_limiter"),
+        ("instance_group { secondary_devices { } }", "instance_group.secondary_devices"),
+        ('instance_group { profile: "p" }', "instance_group.profile"),
+        ('instance_group { host_policy: "p" }', "instance_group.host_policy"),
+    ],
+)
+def test_setting_without_effect_is_named(text: str, feature: str) -> None:
+    config = parse_config(f'name: "m" {text}', "config.pbtxt")
+    assert unsupported_features(config) == [f"'{feature}' has no effect yet for model 'm'"]
+
+
+def labels_of(filename: str, model_dir: Path) -> dict[str, tuple[str, ...]]:
+    output = f'output {{ name: "y" label_filename: "{filename}" }} output {{ name: "z" }}'
+    return read_labels(parse_config(f'name: "m" {output}', "config.pbtxt"), model_dir)
+
+
+def test_labels_are_the_lines_of_their_file(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "labels.txt").write_bytes("cat\r\n\nd\u2028og\n".encode())
+    expected = {"y": ("cat", "", "d\u2028og")}
+    assert labels_of("sub/labels.txt", tmp_path) == expected
+    assert labels_of("sub/../sub/labels.txt", tmp_path) == expected
+
+
+@pytest.mark.parametrize("filename", ["../labels.txt", "a/../../labels.txt", "/etc/passwd"])
+def test_label_file_outside_the_model_is_refused(filename: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        labels_of(filename, tmp_path)
+    assert caught.value.message == (
+        f"label file path '{filename}' for output 'y' in model 'm' is outside model directory"
+    )
+
+
+def test_label_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff")
+    for filename in ("missing", "binary"):
+        with pytest.raises(InternalError) as caught:
+            labels_of(filename, tmp_path)
+        path = tmp_path / filename
+        assert caught.value.message.startswith(f"failed to open text file for read {path}: ")
