@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 
 from tests.python.config.strategies import any_configs, valid_configs
 from tritonpy.config import (
@@ -25,9 +25,7 @@ from tritonpy.config import (
 
 CPU_ONLY = Devices()
 
-# A loaded machine, or a first run that has nothing cached, is no mistake of a config: nothing here
-# is judged by the clock.
-UNTIMED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=100)
 
 # The numbers at the ends of their types, which are seldom drawn.
 EXTREMES = ModelConfig()
@@ -40,21 +38,21 @@ EXTREMES.input.add().dims.extend([2**63 - 1, -(2**63)])
 EXTREMES.sequence_batching.max_sequence_idle_microseconds = 2**64 - 1
 
 
-@UNTIMED
+@EXAMPLES
 @example(EXTREMES)
 @given(any_configs())
 def test_printed_config_is_read_back_equal(config: ModelConfig) -> None:
     assert parse_config(print_config(config), "config.pbtxt") == config
 
 
-@UNTIMED
+@EXAMPLES
 @example(EXTREMES)
 @given(any_configs())
 def test_json_of_config_is_read_back_equal(config: ModelConfig) -> None:
     assert config_from_json(json.dumps(config_to_json(config))) == config
 
 
-@UNTIMED
+@EXAMPLES
 @given(any_configs())
 def test_normalizing_twice_changes_nothing_and_leaves_argument_alone(config: ModelConfig) -> None:
     before = config.SerializeToString(deterministic=True)
@@ -64,13 +62,13 @@ def test_normalizing_twice_changes_nothing_and_leaves_argument_alone(config: Mod
     assert config.SerializeToString(deterministic=True) == before
 
 
-@UNTIMED
+@EXAMPLES
 @given(valid_configs())
 def test_valid_config_has_no_problems(config: ModelConfig) -> None:
     assert validate(normalize(config, CPU_ONLY), CPU_ONLY) == []
 
 
-@UNTIMED
+@EXAMPLES
 @given(any_configs())
 def test_validation_answers_for_any_config(config: ModelConfig) -> None:
     # What is drawn is mostly nonsense; it must be told so, never crash the validator.
@@ -79,7 +77,7 @@ def test_validation_answers_for_any_config(config: ModelConfig) -> None:
     assert problems or config.name
 
 
-@UNTIMED
+@EXAMPLES
 @given(valid_configs())
 def test_lowered_config_has_every_tensor_and_instance(config: ModelConfig) -> None:
     ready = normalize(config, CPU_ONLY)

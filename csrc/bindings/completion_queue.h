@@ -1,0 +1,53 @@
+// Where responses wait for the Python thread that submitted their requests.
+//
+// Instance threads deliver without the GIL: they append to a list and, when it was empty, write one
+// eventfd that an asyncio loop (or a blocking reader) watches; one drain takes everything that has
+// come. So a burst of completions costs one wake-up.
+//
+// Threads: deliver is thread-safe; everything else is confined(python).
+// Owns: delivered responses until drained; the eventfd. Shares: the server, because responses borrow
+// from its memory pool.
+// Invariants: the destructor waits for every request that was submitted to this queue.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/gate.h"
+#include "infer/response.h"
+#include "server/inference_server.h"
+
+namespace tritonpy {
+
+class CompletionQueue final : public ResponseSink {
+  public:
+    explicit CompletionQueue(std::shared_ptr<InferenceServer> server);
+    ~CompletionQueue() override;
+
+    void deliver(std::unique_ptr<InferenceResponse> response) override;
+
+    // Queues the request in the core, to be answered here under the tag that this returns.
+    // unavailable after close; otherwise as InferenceServer::infer.
+    Result<uint64_t> submit(std::unique_ptr<InferenceRequest> request);
+
+    // What has been delivered since the last call; resets the eventfd. Does not block.
+    std::vector<std::unique_ptr<InferenceResponse>> drain();
+
+    // Refuses new requests and blocks until all submitted ones were delivered. Takes no GIL.
+    void close();
+
+    int event_descriptor() const { return event_descriptor_; }
+    const std::shared_ptr<InferenceServer>& server() const { return server_; }
+
+  private:
+    std::shared_ptr<InferenceServer> server_;
+    Gate in_flight_;
+    uint64_t last_tag_ = 0;
+    int event_descriptor_;
+    std::mutex mutex_;  // guards delivered_
+    std::vector<std::unique_ptr<InferenceResponse>> delivered_;
+};
+
+}  // namespace tritonpy

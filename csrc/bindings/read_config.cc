@@ -1,0 +1,106 @@
+#include "bindings/read_config.h"
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace py = pybind11;
+
+namespace tritonpy {
+
+namespace {
+
+template <typename T>
+T attribute(py::handle object, const char* name) {
+    return object.attr(name).cast<T>();
+}
+
+Shape shape_of(py::handle dims) { return Shape(dims.cast<std::vector<int64_t>>()); }
+
+TensorSpec read_tensor(py::handle tensor) {
+    TensorSpec spec;
+    spec.name = attribute<std::string>(tensor, "name");
+    auto type_name = attribute<std::string>(tensor, "data_type");
+    std::optional<DataType> type = data_type_of(type_name);
+    if (!type) {
+        throw py::value_error("unknown data type '" + type_name + "' of tensor '" + spec.name +
+                              "'");
+    }
+    spec.data_type = *type;
+    spec.dims = shape_of(tensor.attr("dims"));
+    if (py::object reshape = tensor.attr("reshape"); !reshape.is_none()) {
+        spec.reshape = shape_of(reshape);
+    }
+    spec.optional = attribute<bool>(tensor, "optional");
+    spec.labels = attribute<std::vector<std::string>>(tensor, "labels");
+    return spec;
+}
+
+std::vector<TensorSpec> read_tensors(py::handle tensors) {
+    std::vector<TensorSpec> specs;
+    for (py::handle tensor : tensors) {
+        specs.push_back(read_tensor(tensor));
+    }
+    return specs;
+}
+
+std::vector<InstanceSpec> read_instances(py::handle instances) {
+    std::vector<InstanceSpec> specs;
+    for (py::handle instance : instances) {
+        specs.push_back({attribute<std::string>(instance, "name"),
+                         attribute<std::string>(instance, "kind"),
+                         attribute<int32_t>(instance, "device_id"),
+                         attribute<bool>(instance, "passive")});
+    }
+    return specs;
+}
+
+BatcherConfig read_batcher(py::handle config) {
+    BatcherConfig batcher;
+    batcher.model_name = attribute<std::string>(config, "name");
+    batcher.max_batch_size = std::max<int64_t>(1, attribute<int64_t>(config, "max_batch_size"));
+    batcher.delay_until_queued = attribute<size_t>(config, "delay_until_queued");
+    py::object batching = config.attr("dynamic_batching");
+    if (batching.is_none()) {
+        return batcher;
+    }
+    batcher.dynamic_batching = attribute<int64_t>(config, "max_batch_size") > 0;
+    batcher.preferred_batch_sizes =
+        attribute<std::vector<int64_t>>(batching, "preferred_batch_sizes");
+    std::sort(batcher.preferred_batch_sizes.begin(), batcher.preferred_batch_sizes.end());
+    batcher.max_queue_delay_us = attribute<int64_t>(batching, "max_queue_delay_us");
+    batcher.preserve_ordering = attribute<bool>(batching, "preserve_ordering");
+    if (auto size = attribute<uint32_t>(batching, "max_queue_size"); size > 0) {
+        batcher.max_queue_size = std::min(size, limits::kMaxQueueSize);
+    }
+    return batcher;
+}
+
+}  // namespace
+
+ModelConfig read_model_config(py::handle config) {
+    ModelConfig model;
+    ExecutorConfig& executor = model.executor;
+    executor.model_name = attribute<std::string>(config, "name");
+    executor.model_version = attribute<int64_t>(config, "version");
+    executor.backend = attribute<std::string>(config, "backend");
+    executor.model_path = attribute<std::string>(config, "model_path");
+    executor.max_batch_size = attribute<int32_t>(config, "max_batch_size");
+    executor.inputs = read_tensors(config.attr("inputs"));
+    executor.outputs = read_tensors(config.attr("outputs"));
+    executor.parameters = attribute<std::map<std::string, std::string>>(config, "parameters");
+    executor.graph_optimization_level =
+        attribute<std::optional<int32_t>>(config, "graph_level");
+    model.instances = read_instances(config.attr("instances"));
+    executor.instance_count = static_cast<size_t>(
+        std::count_if(model.instances.begin(), model.instances.end(),
+                      [](const InstanceSpec& instance) { return !instance.passive; }));
+    model.batcher = read_batcher(config);
+    model.decoupled = attribute<bool>(config, "decoupled");
+    return model;
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,30 @@
+"""The typed face of the C++ core: the only package that imports `tritonpy._core`.
+
+`Core` builds and publishes models and counts what they did; `Inference` carries requests from one
+asyncio loop into the core and their responses back; `Log` is the logger that both halves share.
+Every failure is one of `tritonpy.errors`.
+"""
+
+from tritonpy.core.inference import Inference, InferRequest, InferResult, JsonAnswer
+from tritonpy.core.log import Log, LogSettings
+from tritonpy.core.onnxruntime import onnxruntime_library_path
+from tritonpy.core.server import BuiltModel, Core
+from tritonpy.core.statistics import BatchSizeStatistics, DurationCount, InFlight, ModelStatistics
+from tritonpy.core.status import encode_error_json
+
+__all__ = [
+    "BatchSizeStatistics",
+    "BuiltModel",
+    "Core",
+    "DurationCount",
+    "InFlight",
+    "InferRequest",
+    "InferResult",
+    "Inference",
+    "JsonAnswer",
+    "Log",
+    "LogSettings",
+    "ModelStatistics",
+    "encode_error_json",
+    "onnxruntime_library_path",
+]

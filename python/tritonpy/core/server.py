@@ -1,0 +1,83 @@
+"""`Core`: models in the C++ inference server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tritonpy import _core
+from tritonpy.config.model_config import CoreModelConfig
+from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
+from tritonpy.core.inference import Inference
+from tritonpy.core.log import Log
+from tritonpy.core.statistics import InFlight, ModelStatistics, statistics_of
+from tritonpy.core.status import core_errors
+
+BuiltModel = _core.BuiltModel
+
+
+class Core:
+    """The C++ inference server. Thread-safe; calls that block release the GIL."""
+
+    def __init__(self, log: Log, onnxruntime_library: str) -> None:
+        self._log = log
+        self._onnxruntime_library = onnxruntime_library
+        self._server = _core.Server(log.handle, onnxruntime_library)
+
+    def describe_onnx_model(self, path: str) -> OnnxSignature:
+        """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""
+        with core_errors():
+            inputs, outputs = _core.describe_onnx_model(
+                self._onnxruntime_library, path, self._log.handle
+            )
+        return OnnxSignature(_onnx_tensors(inputs), _onnx_tensors(outputs))
+
+    def build_model(self, config: CoreModelConfig) -> BuiltModel:
+        """Load a model version that serves nobody yet. Blocks while its backend loads."""
+        with core_errors():
+            return self._server.build_model(config)
+
+    def publish(self, name: str, models: Sequence[BuiltModel], retire: Sequence[int]) -> None:
+        """Make `models` the ready versions and retire others, atomically for requests.
+
+        Blocks until the retired and replaced versions have answered what they took.
+        """
+        self._server.publish(name, models, retire)
+
+    def note_unavailable(self, name: str, versions: Sequence[int]) -> None:
+        """Let inference on versions that failed to load say "not ready", not "not found"."""
+        self._server.note_unavailable(name, versions)
+
+    def resolve_version(self, name: str, version: int = -1) -> int:
+        """Return the ready version that a request for `version` (-1: newest) would go to."""
+        with core_errors():
+            return self._server.resolve_version(name, version)
+
+    def parse_model_version(self, text: str) -> int:
+        """Parse the version of a request ("": -1, the newest)."""
+        with core_errors():
+            return _core.parse_model_version(text)
+
+    def statistics(self, name: str, version: int) -> ModelStatistics:
+        """Return the counters of one ready version."""
+        with core_errors():
+            return statistics_of(self._server.statistics(name, version))
+
+    def drain(self, timeout_s: float) -> bool:
+        """Refuse new inference and wait for what is in flight; whether all of it ended in time."""
+        return self._server.drain(timeout_s)
+
+    def in_flight(self) -> list[InFlight]:
+        """Return what each model version still has to answer."""
+        return [InFlight(*entry) for entry in self._server.in_flight()]
+
+    def inference(self) -> Inference:
+        """Return the way into inference for the running asyncio loop."""
+        return Inference(_core.CompletionQueue(self._server), asyncio.get_running_loop())
+
+
+def _onnx_tensors(raw: Sequence[tuple[str, str, list[int], bool]]) -> tuple[OnnxTensor, ...]:
+    return tuple(
+        OnnxTensor(name, data_type, tuple(dims), optional)
+        for name, data_type, dims, optional in raw
+    )
