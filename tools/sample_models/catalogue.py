@@ -1,0 +1,32 @@
+"""Every sample model by name, and what makes its files.
+
+A maker gets the model's version directory, which exists, and the download cache; it returns the
+paths that it leaves behind. The `config.pbtxt` files are kept in the repository, not made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.sample_models import add_sub, basic_pitch, magika, minilm, mlp_digits, string_upper
+
+Maker = Callable[[Path, Path], list[Path]]
+
+
+def make_without_files(version_dir: Path, cache: Path) -> list[Path]:
+    """Leave the version directory empty: the identity backend has no model file."""
+    del cache
+    return [version_dir]
+
+
+MODELS: dict[str, Maker] = {
+    "identity_fp32": make_without_files,
+    "identity_bytes": make_without_files,
+    "add_sub": add_sub.make,
+    "string_upper": string_upper.make,
+    "mlp_digits": mlp_digits.make,
+    "magika": magika.make,
+    "minilm": minilm.make,
+    "basic_pitch": basic_pitch.make,
+}
