@@ -1,0 +1,112 @@
+"""Where models lie on disk: `<repository>/<model>/<version>/<file>`.
+
+Nothing here reads a config or a model; it lists directories, and says which of them count.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tritonpy.errors import NotFoundError
+
+# Directories beside the versions that hold something else.
+_NOT_VERSIONS = frozenset(("configs", "initial_state", "warmup"))
+_VERSION_MAX = 2**63 - 1
+
+
+class Logger(Protocol):
+    """What the repository asks of the server's log."""
+
+    def info(self, text: str) -> None:
+        """Log what an operator wants to know."""
+
+    def warning(self, text: str) -> None:
+        """Log what an operator should look at."""
+
+    def error(self, text: str) -> None:
+        """Log what went wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLocation:
+    """One model on disk: its directory, or for a model of a single file that file."""
+
+    name: str
+    path: Path
+    file: Path | None = None  # served as version 1, with no directory of its own
+
+
+class RepositoryLayout:
+    """The models of some repositories, or of one model file; looks afresh at every call.
+
+    Raises NotFoundError for a repository that is not a directory.
+    """
+
+    def __init__(self, repositories: Sequence[Path], model_file: Path | None = None) -> None:
+        self._repositories = tuple(dict.fromkeys(path.resolve() for path in repositories))
+        for given in repositories:
+            if not given.is_dir():
+                raise NotFoundError(f"model repository '{given}' is not a directory")
+        self._single = None
+        if model_file is not None:
+            file = model_file.absolute()
+            self._single = ModelLocation(model_name_of(file), file.parent, file)
+
+    def models(self) -> dict[str, tuple[ModelLocation, ...]]:
+        """Return where each name is, by name; more than one place is a name given twice."""
+        found: dict[str, tuple[ModelLocation, ...]] = {}
+        if self._single is not None:
+            found[self._single.name] = (self._single,)
+        for repository in self._repositories:
+            for entry in _visible_directories(repository):
+                location = ModelLocation(entry.name, entry)
+                found[entry.name] = (*found.get(entry.name, ()), location)
+        return dict(sorted(found.items()))
+
+    def locate(self, name: str) -> tuple[ModelLocation, ...]:
+        """Return the places of one name, none where there is no such model."""
+        if self._single is not None and name == self._single.name:
+            return (self._single,)
+        if not name or name.startswith(".") or "/" in name:
+            return ()
+        paths = (repository / name for repository in self._repositories)
+        # os.path: a name that no file can have is no error here.
+        return tuple(ModelLocation(name, path) for path in paths if os.path.isdir(path))
+
+
+def model_name_of(file: Path) -> str:
+    """Return a name for a model of a single file: its stem, of letters that need no quoting."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem).lstrip(".") or "model"
+
+
+def version_directories(location: ModelLocation, log: Logger) -> Mapping[int, Path]:
+    """Return the directory of each version, ascending; warns of directories that look wrong."""
+    if location.file is not None:
+        return {1: location.path}
+    found: dict[int, Path] = {}
+    for path in _visible_directories(location.path):
+        if path.name in _NOT_VERSIONS:
+            continue
+        if not re.fullmatch(r"[0-9]+", path.name) or len(path.name) > len(str(_VERSION_MAX)):
+            log.warning(
+                f"ignore version directory '{path.name}' which fails to convert to integral number"
+            )
+        elif path.name.startswith("0"):
+            log.warning(
+                f"ignore version directory '{path.name}' which contains leading zeros in its "
+                "directory name"
+            )
+        else:
+            found[int(path.name)] = path
+    return dict(sorted(found.items()))
+
+
+def _visible_directories(path: Path) -> list[Path]:
+    return sorted(
+        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )

@@ -1,0 +1,69 @@
+"""The threads that load and unload: jobs of one model in turn, different models at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from tritonpy.errors import UnavailableError
+
+
+class LoaderThreads:
+    """Runs jobs on `count` named threads. Thread-safe.
+
+    Jobs of one model run one after another, in the order of their submission, and never hold a
+    thread while they wait for their turn.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="loader")
+        self._lock = threading.Lock()
+        self._closed = False
+        # The first job of each queue is running, or handed to the pool.
+        self._queues: dict[str, deque[tuple[Future[None], Callable[[], None]]]] = {}
+
+    def submit(self, model: str, job: Callable[[], None]) -> Future[None]:
+        """Queue a job; raises UnavailableError once closed."""
+        future: Future[None] = Future()
+        with self._lock:
+            if self._closed:
+                raise UnavailableError("Server exiting")
+            queue = self._queues.setdefault(model, deque())
+            queue.append((future, job))
+            if len(queue) == 1:
+                self._pool.submit(self._run_first, model)
+        return future
+
+    def cancel_waiting(self) -> None:
+        """Take no more jobs, and drop those that did not begin."""
+        with self._lock:
+            self._closed = True
+            waiting = [future for queue in self._queues.values() for future, _ in queue]
+        for future in waiting:
+            future.cancel()
+
+    def close(self) -> None:
+        """Drop the jobs that did not begin and wait for those that did."""
+        self.cancel_waiting()
+        self._pool.shutdown()
+
+    def _run_first(self, model: str) -> None:
+        future, job = self._queues[model][0]
+        if future.set_running_or_notify_cancel():
+            try:
+                job()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(None)
+        with self._lock:
+            queue = self._queues[model]
+            queue.popleft()
+            if not queue:
+                del self._queues[model]
+            elif self._closed:
+                queue.clear()
+            else:
+                self._pool.submit(self._run_first, model)

@@ -1,0 +1,234 @@
+"""Everything about one model name: what serves, what it was loaded from, and how that changes.
+
+A load builds new versions beside those that serve. Only when all of them are ready are they
+published, and versions that the policy no longer chooses taken out; one failure and the old ones
+serve on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
+from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.clock import Clock
+from tritonpy.repository.layout import Logger, ModelLocation
+from tritonpy.repository.lifecycle import UNLOADED, Lifecycle, failure_reason
+from tritonpy.repository.model_loader import (
+    BuiltVersion,
+    ModelLoader,
+    PolledModel,
+    PolledVersion,
+    VersionKey,
+)
+from tritonpy.repository.serving_core import ServingCore
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """A version that serves, with its completed config."""
+
+    name: str
+    version: int
+    config: ModelConfig
+    load_duration_ns: int
+    key: VersionKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    """A config that a load call gave; it stays until unload, or until the file is newer."""
+
+    config: ModelConfig
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryParts:
+    """What all entries of one repository work with."""
+
+    core: ServingCore
+    loader: ModelLoader
+    lifecycle: Lifecycle
+    log: Logger
+    clock: Clock
+
+
+class ModelEntry:
+    """One model name. load and unload are confined(loader): one at a time; reading is free.
+
+    Invariant: `served` has the config of every version that the core serves, and between the two
+    steps of a change also of versions that it does not serve yet, or no more.
+    """
+
+    def __init__(self, name: str, parts: RepositoryParts) -> None:
+        self._name = name
+        self._parts = parts
+        self._override: _Override | None = None
+        self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
+
+    @property
+    def served(self) -> Mapping[int, ServedVersion]:
+        """The versions that serve, by number."""
+        return self._served
+
+    def load(self, location: ModelLocation, override: ModelConfig | None) -> None:
+        """Bring what serves in line with disk and config; blocks until it is, and old ones idle.
+
+        With `override`, also versions that did not change are loaded. Raises InternalError when
+        there is nothing to load, InvalidArgError when a version fails; old versions then serve on.
+        """
+        given = self._override_in_force(location) if override is None else override
+        polled = self._poll(location, given)
+        if not polled.versions:
+            reason = (
+                "at least one version must be available under the version policy of model "
+                f"'{self._name}'"
+            )
+            self._parts.log.error(f"failed to load '{self._name}': {reason}")
+            self._fail_model(f"{ErrorCode.INVALID_ARG.value}: {reason}")
+            raise InternalError(f"failed to load '{self._name}', no version is available")
+        changed = [
+            version
+            for version in polled.versions
+            if override is not None or not self._is_served(version)
+        ]
+        built = self._build(polled, changed)
+        if override is not None:
+            self._override = _Override(override, self._parts.clock.wall_ns())
+        elif given is None:
+            self._override = None
+        self._publish(polled, built)
+
+    def unload(self) -> None:
+        """Take every version out; blocks until their last requests are answered."""
+        served = tuple(self._served)
+        self._override = None
+        if served:
+            self._retire(served)
+            self._parts.log.info(f"successfully unloaded '{self._name}'")
+        self._parts.lifecycle.forget_failures(self._name)
+
+    def _override_in_force(self, location: ModelLocation) -> ModelConfig | None:
+        if self._override is None:
+            return None
+        written_ns = _modified_ns(self._parts.loader.config_file(location))
+        return None if written_ns > self._override.since_ns else self._override.config
+
+    def _poll(self, location: ModelLocation, given: ModelConfig | None) -> PolledModel:
+        try:
+            return self._parts.loader.poll(location, given)
+        except TritonError as error:
+            self._parts.log.error(
+                f"Poll failed for model directory '{location.path}': {error.message}"
+            )
+            self._fail_model(failure_reason(error))
+            raise InternalError(
+                f"failed to load '{self._name}', failed to poll from model repository"
+            ) from error
+
+    def _fail_model(self, reason: str) -> None:
+        if not self._served:
+            self._parts.lifecycle.model_failed(self._name, reason)
+
+    def _is_served(self, version: PolledVersion) -> bool:
+        served = self._served.get(version.version)
+        return served is not None and served.key == version.key
+
+    def _build(
+        self, polled: PolledModel, versions: Iterable[PolledVersion]
+    ) -> dict[int, tuple[BuiltVersion, int]]:
+        """Return the built versions and how long each took; all of `versions`, or raise."""
+        parts = self._parts
+        wanted = tuple(versions)
+        parts.lifecycle.loading(self._name, (version.version for version in wanted))
+        built: dict[int, tuple[BuiltVersion, int]] = {}
+        failures: dict[int, str] = {}
+        for version in wanted:
+            parts.log.info(f"loading: {self._name}:{version.version}")
+            started_ns = parts.clock.monotonic_ns()
+            try:
+                result = parts.loader.build(polled, version)
+            except Exception as error:  # a bug in one loader must not leave a version loading
+                failures[version.version] = _reason_of(error)
+            else:
+                built[version.version] = (result, parts.clock.monotonic_ns() - started_ns)
+        if failures:
+            self._give_up(built, failures)
+        return built
+
+    def _give_up(self, built: Iterable[int], failures: Mapping[int, str]) -> None:
+        parts = self._parts
+        for version, reason in failures.items():
+            parts.log.error(f"failed to load '{self._name}' version {version}: {reason}")
+        reasons = {**dict.fromkeys(built, UNLOADED), **failures}
+        parts.core.note_unavailable(
+            self._name,
+            [
+                version
+                for version, reason in reasons.items()
+                if parts.lifecycle.not_loaded(self._name, version, reason)
+            ],
+        )
+        lines = "".join(
+            f"version {version} is at UNAVAILABLE state: {reason};\n"
+            for version, reason in failures.items()
+        )
+        raise InvalidArgError(f"load failed for model '{self._name}': {lines}")
+
+    def _publish(self, polled: PolledModel, built: Mapping[int, tuple[BuiltVersion, int]]) -> None:
+        parts = self._parts
+        selected = [version.version for version in polled.versions]
+        old = self._served
+        new = {
+            version: ServedVersion(self._name, version, result.config, duration_ns, result.key)
+            for version, (result, duration_ns) in built.items()
+        }
+        kept = {
+            version: _with_policy(old[version], polled.config)
+            for version in selected
+            if version not in new
+        }
+        retired = [version for version in old if version not in selected]
+        # Configs are there before the core serves the versions, and until it serves them no more.
+        self._served = {**old, **kept, **new}
+        if built:
+            parts.core.publish(self._name, [result.model for result, _ in built.values()], [])
+            parts.lifecycle.ready(self._name, built)
+            parts.log.info(f"successfully loaded '{self._name}'")
+        if retired:
+            self._retire(retired)
+        # What failed before and is not chosen any more does not count any more.
+        parts.lifecycle.forget_failures(self._name)
+
+    def _retire(self, versions: Iterable[int]) -> None:
+        parts = self._parts
+        gone = tuple(versions)
+        parts.lifecycle.unloading(self._name, gone)
+        parts.core.publish(self._name, [], gone)
+        self._served = {
+            version: served for version, served in self._served.items() if version not in gone
+        }
+        parts.lifecycle.unloaded(self._name, gone)
+
+
+def _with_policy(served: ServedVersion, config: ModelConfig) -> ServedVersion:
+    updated = ModelConfig()
+    updated.CopyFrom(served.config)
+    updated.version_policy.CopyFrom(config.version_policy)
+    return replace(served, config=updated)
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, TritonError):
+        return failure_reason(error)
+    return failure_reason(InternalError(f"{type(error).__name__}: {error}"))
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,251 @@
+"""Loads one model: files and config text in, built versions out; nothing here is served yet.
+
+A poll reads the config, completes it from the directory and chooses the versions. A build then
+takes one version through its backend. What a poll finds wrong stops the model; what is wrong with
+instances, inputs and outputs is said by each version that it stops, as in Triton.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tritonpy.backends import BACKENDS, Backend, CompletionContext
+from tritonpy.config.autocomplete import (
+    artefact_path,
+    complete_from_files,
+    first_version_listing,
+)
+from tritonpy.config.instance_groups import Devices, instance_group_problems
+from tritonpy.config.labels import read_labels
+from tritonpy.config.model_config import lower
+from tritonpy.config.normalize import normalize
+from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
+from tritonpy.config.pbtxt import parse_config
+from tritonpy.config.stages import require_directory_name
+from tritonpy.config.unsupported import unsupported_features, unsupported_scheduler
+from tritonpy.config.validate import raise_problems, validate
+from tritonpy.config.validate_io import batch_io_problems, io_problems
+from tritonpy.errors import (
+    InternalError,
+    InvalidArgError,
+    TritonError,
+    UnavailableError,
+    UnsupportedError,
+)
+from tritonpy.options import RepositoryOptions
+from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.file_stamps import Stamp, read_stamps
+from tritonpy.repository.layout import Logger, ModelLocation, version_directories
+from tritonpy.repository.serving_core import BuiltModel, ServingCore
+from tritonpy.repository.version_policy import choose_versions
+
+
+@dataclass(frozen=True, slots=True)
+class VersionKey:
+    """What a version was loaded from; as long as it is equal there is nothing to load again."""
+
+    config: bytes  # but for the version policy, which decides only which versions load
+    shared_files: frozenset[Stamp]
+    version_files: frozenset[Stamp]
+
+
+@dataclass(frozen=True, slots=True)
+class PolledVersion:
+    """One version that the policy chose."""
+
+    version: int
+    directory: Path
+    key: VersionKey
+
+
+@dataclass(frozen=True, slots=True)
+class PolledModel:
+    """A model as its directory and config describe it now."""
+
+    location: ModelLocation
+    config: ModelConfig  # completed from the directory and normalised
+    problems: tuple[str, ...]  # what keeps each of its versions from loading
+    versions: tuple[PolledVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltVersion:
+    """A version that is loaded, with the config that it was loaded by."""
+
+    version: int
+    key: VersionKey
+    config: ModelConfig
+    model: BuiltModel
+
+
+class ModelLoader:
+    """Thread-safe; every method blocks on files, builds also on the backend."""
+
+    def __init__(
+        self, core: ServingCore, log: Logger, options: RepositoryOptions, devices: Devices
+    ) -> None:
+        self._core = core
+        self._log = log
+        self._options = options
+        self._devices = devices
+        self._default_max_batch_sizes = dict(options.default_max_batch_sizes)
+
+    def config_file(self, location: ModelLocation) -> Path:
+        """Return where the config of a model is, or would be."""
+        if self._options.config_name:
+            custom = location.path / "configs" / f"{self._options.config_name}.pbtxt"
+            if custom.is_file():
+                return custom
+        return location.path / "config.pbtxt"
+
+    def poll(self, location: ModelLocation, override: ModelConfig | None = None) -> PolledModel:
+        """Read a model's config (or take `override` for it) and choose its versions.
+
+        Raises TritonError for a config that cannot be read or breaks a rule of the whole model.
+        """
+        try:
+            # Before anything is read: what changes later is then seen as a change.
+            stamps = read_stamps(location)
+            given = self._read_config(location) if override is None else override
+            config = normalize(self._complete(location, given), self._devices)
+            directories = version_directories(location, self._log)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InternalError(f"failed to read '{location.path}': {error}") from error
+        choice = choose_versions(config.version_policy, directories)
+        for version in choice.missing:
+            self._log.error(
+                f"version {version} is specified for model '{location.name}', but there is no "
+                "directory of that version"
+            )
+        fingerprint = _fingerprint(config)
+        return PolledModel(
+            location=location,
+            config=config,
+            problems=self._version_problems(config),
+            versions=tuple(
+                PolledVersion(
+                    version,
+                    directories[version],
+                    VersionKey(fingerprint, *stamps.of_version(version)),
+                )
+                for version in choice.selected
+            ),
+        )
+
+    def build(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
+        """Load one version, trying again as often as the options say. Raises TritonError."""
+        for _ in range(self._options.load_retries):
+            try:
+                return self._build_once(polled, version)
+            except TritonError as error:
+                self._log.warning(
+                    f"retrying to load '{polled.location.name}' version {version.version}: "
+                    f"{error.message}"
+                )
+        return self._build_once(polled, version)
+
+    def _read_config(self, location: ModelLocation) -> ModelConfig:
+        if location.file is not None:
+            return ModelConfig(
+                name=location.name,
+                platform="onnxruntime_onnx",
+                backend="onnxruntime",
+                default_model_filename=location.file.name,
+            )
+        path = self.config_file(location)
+        if not path.is_file():
+            if not self._options.auto_complete:
+                raise InternalError(f"failed to open text file for read {path}: no such file")
+            return ModelConfig()
+        return parse_config(path.read_text(encoding="utf-8"), str(path))
+
+    def _complete(self, location: ModelLocation, given: ModelConfig) -> ModelConfig:
+        if location.file is not None:
+            return given
+        require_directory_name(given, location.name)
+        if self._options.auto_complete:
+            files = first_version_listing(location.path)
+            return complete_from_files(given, location.name, files)
+        named = ModelConfig()
+        named.CopyFrom(given)
+        named.name = given.name or location.name
+        return named
+
+    def _version_problems(self, config: ModelConfig) -> tuple[str, ...]:
+        """Return what only versions say; raise everything when the model as a whole is wrong."""
+        problems = validate(config, self._devices)
+        of_versions = {
+            *instance_group_problems(config, self._devices),
+            *io_problems(config),
+            *batch_io_problems(config),
+        }
+        if any(problem not in of_versions for problem in problems):
+            raise_problems(problems)
+        return tuple(problems)
+
+    def _build_once(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
+        raise_problems(polled.problems)
+        backend = _backend_of(polled.config)
+        file = _model_file(backend, polled.config, version.directory)
+        config = backend.complete(polled.config, file, self._completion_context(backend))
+        for text in unsupported_features(config):
+            self._log.warning(text)
+        lowered = lower(
+            config,
+            version.version,
+            file if backend.needs_file else "",
+            _labels(config, polled.location),
+            self._options.delay_until_queued,
+        )
+        return BuiltVersion(version.version, version.key, config, self._core.build_model(lowered))
+
+    def _completion_context(self, backend: Backend) -> CompletionContext:
+        sizes = self._default_max_batch_sizes
+        return CompletionContext(
+            describe_onnx_model=self._core.describe_onnx_model,
+            devices=self._devices,
+            auto_complete=self._options.auto_complete,
+            default_max_batch_size=sizes.get(backend.name, sizes.get("", DEFAULT_MAX_BATCH_SIZE)),
+        )
+
+
+def _backend_of(config: ModelConfig) -> Backend:
+    reason = unsupported_scheduler(config)
+    if reason is not None:
+        raise UnsupportedError(reason)
+    backend = BACKENDS.get(config.backend)
+    if backend is None:
+        raise InvalidArgError(
+            f"unable to find backend library for backend '{config.backend}', try specifying "
+            "runtime on the model configuration."
+        )
+    return backend
+
+
+def _model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
+    file = artefact_path(config, directory)
+    # A config may come over the network: it may name no file but the model's own.
+    relative = Path(config.default_model_filename)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise InvalidArgError(
+            f"default_model_filename '{config.default_model_filename}' of model '{config.name}' is "
+            "outside of its version directory"
+        )
+    if backend.needs_file and not file.exists():
+        raise UnavailableError(
+            f"unable to find '{file}' for model instance '{config.instance_group[0].name}_0'"
+        )
+    return file
+
+
+def _labels(config: ModelConfig, location: ModelLocation) -> Mapping[str, tuple[str, ...]]:
+    return {} if location.file is not None else read_labels(config, location.path)
+
+
+def _fingerprint(config: ModelConfig) -> bytes:
+    without_policy = ModelConfig()
+    without_policy.CopyFrom(config)
+    without_policy.ClearField("version_policy")
+    return without_policy.SerializeToString(deterministic=True)

@@ -1,0 +1,260 @@
+"""The model repository: which models there are, which serve, and the calls that change that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from functools import partial
+
+from tritonpy.config.config_json import config_from_json
+from tritonpy.config.instance_groups import Devices
+from tritonpy.errors import (
+    InternalError,
+    InvalidArgError,
+    UnavailableError,
+)
+from tritonpy.options import ControlMode, RepositoryOptions
+from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.clock import Clock
+from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
+from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
+from tritonpy.repository.load_parameters import (
+    ParameterValue,
+    check_unload_parameters,
+    config_override_of,
+    require_loadable_name,
+)
+from tritonpy.repository.loader_threads import LoaderThreads
+from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, ServedVersion
+from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.serving_core import ServingCore
+
+_DUPLICATE = "model appears in two or more repositories"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One line of the repository index. A model that was never loaded has only a name."""
+
+    name: str
+    version: int | None = None
+    state: ModelState | None = None
+    reason: str = ""
+
+
+class ModelRepository:
+    """The public face of everything here. Thread-safe.
+
+    Loading and unloading run on threads of their own; `submit_*` returns at once, `load`, `unload`
+    and `load_all` block. Reading never waits for them.
+    """
+
+    def __init__(
+        self,
+        core: ServingCore,
+        log: Logger,
+        options: RepositoryOptions,
+        *,
+        devices: Devices | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Raise NotFoundError where a repository is not a directory. Loads nothing yet."""
+        self._core = core
+        self._log = log
+        self._options = options
+        self._layout = RepositoryLayout(options.paths, options.model_file)
+        self._lifecycle = Lifecycle()
+        loader = ModelLoader(core, log, options, devices or Devices())
+        self._parts = RepositoryParts(core, loader, self._lifecycle, log, clock or Clock())
+        self._threads = LoaderThreads(options.load_threads)
+        self._entries_lock = threading.Lock()
+        self._entries: dict[str, ModelEntry] = {}
+        self._started = False
+        self._exiting = False
+
+    def load_all(self) -> bool:
+        """Load what is to be there from the start; return whether all of it serves."""
+        loads: dict[str, Future[None]] = {}
+        for name in self._startup_names():
+            try:
+                loads[name] = self._threads.submit(name, partial(self._load, name, None))
+            except UnavailableError:  # the server was told to exit
+                return False
+        succeeded = [self._log_failure(name, load) for name, load in loads.items()]
+        self._started = True
+        return all(succeeded)
+
+    def submit_load(
+        self, name: str, parameters: Mapping[str, ParameterValue] | None = None
+    ) -> Future[None]:
+        """Begin to load a model, or to bring it up to date.
+
+        Raises UnavailableError when models are not controlled explicitly, InvalidArgError and
+        UnsupportedError for a wrong name or parameter; the future raises as ModelEntry.load.
+        """
+        self._require_explicit_control()
+        require_loadable_name(name)
+        override = config_override_of(parameters or {})
+        return self._threads.submit(name, partial(self._load, name, override))
+
+    def submit_unload(
+        self, name: str, parameters: Mapping[str, ParameterValue] | None = None
+    ) -> Future[None]:
+        """Begin to unload a model; one that is not known is unloaded already."""
+        self._require_explicit_control()
+        check_unload_parameters(parameters or {})
+        with self._entries_lock:
+            known = name in self._entries
+        if not known:
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done
+        return self._threads.submit(name, self._entry(name).unload)
+
+    def load(self, name: str, parameters: Mapping[str, ParameterValue] | None = None) -> None:
+        """Load a model and wait for it; errors as `submit_load`."""
+        self.submit_load(name, parameters).result()
+
+    def unload(self, name: str, parameters: Mapping[str, ParameterValue] | None = None) -> None:
+        """Unload a model and wait until its last request is answered."""
+        self.submit_unload(name, parameters).result()
+
+    def index(self, *, ready_only: bool = False) -> list[IndexEntry]:
+        """Return every model of the repositories and every version that was ever to load."""
+        statuses = self._lifecycle.snapshot()
+        places = self._layout.models()
+        return [
+            entry
+            for name in sorted(statuses.keys() | places.keys())
+            for entry in _index_entries(name, statuses.get(name), len(places.get(name, ())))
+            if not ready_only or entry.state is ModelState.READY
+        ]
+
+    def served(self, name: str, version: int = -1) -> ServedVersion:
+        """Return the version that a request for `version` (-1: the newest) goes to.
+
+        Raises NotFoundError or UnavailableError with the texts that inference gives.
+        """
+        resolved = self._core.resolve_version(name, version)
+        with self._entries_lock:
+            entry = self._entries.get(name)
+        served = None if entry is None else entry.served.get(resolved)
+        if served is None:  # unloaded between the two looks
+            raise UnavailableError(
+                f"Request for unknown model: '{name}' version {resolved} is not at ready state"
+            )
+        return served
+
+    def ready_versions(self, name: str) -> tuple[int, ...]:
+        """Return the versions of a model that serve, ascending; none for a model not known."""
+        status = self._lifecycle.snapshot().get(name)
+        return () if status is None else status.ready_versions
+
+    def all_served(self) -> list[ServedVersion]:
+        """Return every version that serves, by name and number."""
+        with self._entries_lock:
+            entries = sorted(self._entries.items())
+        ready = self._lifecycle.snapshot()
+        return [
+            served
+            for name, entry in entries
+            for version, served in sorted(entry.served.items())
+            if name in ready and version in ready[name].ready_versions
+        ]
+
+    def is_ready(self, *, strict: bool) -> bool:
+        """Return whether the server can do what it should; not `strict` forgives failed models."""
+        if not self._started or self._exiting:
+            return False
+        return not strict or all(
+            status.is_healthy for status in self._lifecycle.snapshot().values()
+        )
+
+    @property
+    def is_exiting(self) -> bool:
+        """Whether the server is on its way out: nothing is loaded any more."""
+        return self._exiting
+
+    def begin_exit(self) -> None:
+        """From now on nothing is ready, and loads and unloads are refused or dropped."""
+        self._exiting = True
+        self._threads.cancel_waiting()
+
+    def close(self) -> None:
+        """Wait for loads that run, drop those that wait, and unload everything."""
+        self.begin_exit()
+        self._threads.close()
+        for entry in self._entries.values():
+            entry.unload()
+
+    def _require_explicit_control(self) -> None:
+        if self._exiting:
+            raise UnavailableError("Server exiting")
+        if self._options.control_mode is not ControlMode.EXPLICIT:
+            raise UnavailableError(
+                "explicit model load / unload is not allowed if polling is enabled"
+            )
+
+    def _startup_names(self) -> list[str]:
+        explicit = self._options.control_mode is ControlMode.EXPLICIT
+        if explicit and self._options.startup_models != ("*",):
+            return list(self._options.startup_models)
+        return list(self._layout.models())
+
+    def _log_failure(self, name: str, load: Future[None]) -> bool:
+        try:
+            load.result()
+        except CancelledError:  # the server was told to exit
+            return False
+        except Exception as error:  # whatever it was, it must not stop the other models
+            self._log.error(f"'{name}' is not served: {error}")
+            return False
+        return True
+
+    def _load(self, name: str, override_json: str | None) -> None:
+        location = self._locate(name)
+        override = None if override_json is None else self._override_of(name, override_json)
+        self._entry(name).load(location, override)
+
+    def _override_of(self, name: str, text: str) -> ModelConfig:
+        try:
+            return config_from_json(text)
+        except InvalidArgError as error:
+            self._log.error(f"Poll failed for model '{name}': {error.message}")
+            raise _poll_failure(name) from error
+
+    def _locate(self, name: str) -> ModelLocation:
+        places = self._layout.locate(name)
+        if len(places) == 1:
+            return places[0]
+        if places:
+            self._log.error(f"'{name}' is ignored: {_DUPLICATE}")
+            if not self._entry(name).served:
+                self._lifecycle.model_failed(name, _DUPLICATE)
+        else:
+            self._log.error(f"failed to load '{name}': model not found in any model repository")
+        raise _poll_failure(name)
+
+    def _entry(self, name: str) -> ModelEntry:
+        with self._entries_lock:
+            return self._entries.setdefault(name, ModelEntry(name, self._parts))
+
+
+def _index_entries(name: str, status: ModelStatus | None, places: int) -> list[IndexEntry]:
+    versions = {} if status is None else status.versions
+    entries = [
+        IndexEntry(name, version, of_version.state, of_version.reason)
+        for version, of_version in versions.items()
+    ]
+    reason = "" if status is None else status.reason
+    if reason in ("", _DUPLICATE) and not versions:
+        reason = _DUPLICATE if places > 1 else ""  # as it is now
+    if reason:
+        entries.append(IndexEntry(name, None, ModelState.UNAVAILABLE, reason))
+    return entries or [IndexEntry(name)]
+
+
+def _poll_failure(name: str) -> InternalError:
+    return InternalError(f"failed to load '{name}', failed to poll from model repository")

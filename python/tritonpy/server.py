@@ -1,0 +1,274 @@
+"""One server from start to stop: the only place where the parts are put together.
+
+Start: log, core, repository, models, front ends. Stop: nothing is ready any more, requests in
+flight are answered, front ends close, models unload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from functools import partial
+from typing import Protocol, TypeVar
+
+import uvloop
+
+from tritonpy import __version__
+from tritonpy.api import V2Service
+from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
+from tritonpy.errors import InternalError, TritonError
+from tritonpy.frontends.grpc import GrpcFrontend
+from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
+from tritonpy.metrics import CpuMetrics, MetricsApp, MetricsPage, ModelMetrics
+from tritonpy.options import LogOptions, ServerOptions
+from tritonpy.repository import Logger, ModelRepository, status_table
+
+# What front ends get to write answers that are already there, once nothing is in flight.
+_WRITE_GRACE_S = 5.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_Result = TypeVar("_Result")
+
+
+class Frontend(Protocol):
+    """Something that listens: HTTP, gRPC or metrics. Lives on one asyncio loop."""
+
+    @property
+    def name(self) -> str:
+        """The service as start-up errors call it: HTTP, GRPC or Metrics."""
+
+    async def start(self) -> None:
+        """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop listening, give answers `grace_s` to be written, and close what is left."""
+
+
+class InFlightModel(Protocol):
+    """Requests that one model version still has to answer."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+
+    @property
+    def model_version(self) -> int:
+        """Its version."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+
+
+class DrainingCore(Protocol):
+    """What stopping asks of the core."""
+
+    def drain(self, timeout_s: float) -> bool:
+        """Refuse new inference and wait for the rest; whether all of it ended. Blocks."""
+
+    def in_flight(self) -> Sequence[InFlightModel]:
+        """Return what is in flight."""
+
+
+class StartError(Exception):
+    """The server could not start; the text is one line for the operator."""
+
+
+class Outcome(Enum):
+    """How a server ended."""
+
+    STOPPED = "stopped"  # everything was answered
+    ABANDONED = "abandoned"  # requests were still in flight when the time was up
+
+
+class Server:
+    """One server, confined to one asyncio loop. Blocking work goes to a thread of its own."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        log: Logger,
+        core: DrainingCore,
+        repository: ModelRepository,
+        frontends: Sequence[Frontend],
+    ) -> None:
+        self._options = options
+        self._log = log
+        self._core = core
+        self._repository = repository
+        self._frontends = tuple(frontends)
+        self._started: list[Frontend] = []
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="server")
+
+    async def run(self, stop: asyncio.Event) -> Outcome:
+        """Start, serve until `stop` is set, and stop. Raises StartError."""
+        try:
+            await self._load_models(stop)
+            if not stop.is_set():
+                await self._start_frontends()
+            await stop.wait()
+        except BaseException:
+            self._repository.begin_exit()
+            await self._stop_frontends(_WRITE_GRACE_S)
+            await self._blocking(self._repository.close)
+            raise
+        return await self._stop()
+
+    async def _load_models(self, stop: asyncio.Event) -> None:
+        loading = asyncio.ensure_future(self._blocking(self._repository.load_all))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if stop.is_set():
+            self._repository.begin_exit()
+        succeeded = await loading
+        if stop.is_set():
+            return
+        for line in status_table(self._repository.index()).splitlines():
+            self._log.info(line)  # one by one: the log escapes line ends
+        if not succeeded:
+            error = InternalError("failed to load all models")
+            self._log.error(error.message)
+            if self._options.exit_on_error:
+                raise StartError(creation_failure(error)) from error
+
+    async def _start_frontends(self) -> None:
+        for frontend in self._frontends:
+            try:
+                await frontend.start()
+            except TritonError as error:
+                raise StartError(
+                    f"failed to start {frontend.name} service: {error.code.value} - {error.message}"
+                ) from error
+            self._started.append(frontend)
+
+    async def _stop(self) -> Outcome:
+        self._repository.begin_exit()
+        remaining_s = await self._drain()
+        if remaining_s is None:
+            self._log.error("Exit timeout expired. Exiting immediately.")
+            await self._stop_frontends(grace_s=0)
+            return Outcome.ABANDONED
+        await self._stop_frontends(min(remaining_s, _WRITE_GRACE_S))
+        await self._blocking(self._repository.close)
+        return Outcome.STOPPED
+
+    async def _drain(self) -> float | None:
+        """Wait for requests in flight, saying each second which; return the seconds left over.
+
+        None when they did not end in time.
+        """
+        self._log.info("Waiting for in-flight requests to complete.")
+        for remaining_s in range(self._options.exit_timeout_s, -1, -1):
+            busy = [model for model in self._core.in_flight() if model.count]
+            self._log.info(
+                f"Timeout {remaining_s}: Found {len(busy)} model versions that have in-flight "
+                "inferences"
+            )
+            for model in busy:
+                self._log.info(
+                    f"Model '{model.model_name}' (version {model.model_version}) has {model.count} "
+                    "in-flight inferences"
+                )
+            wait_s = 1.0 if remaining_s else 0.0
+            if await self._blocking(partial(self._core.drain, wait_s)):
+                return float(remaining_s)
+        return None
+
+    async def _stop_frontends(self, grace_s: float) -> None:
+        stopping = [frontend.stop(grace_s) for frontend in reversed(self._started)]
+        self._started.clear()
+        await asyncio.gather(*stopping)
+
+    async def _blocking(self, call: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+
+
+def serve(options: ServerOptions) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status of the process.
+
+    Does not return when the exit timeout expires: threads inside models would hold the exit back.
+    """
+    try:
+        uvloop.run(_serve(options))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(options: ServerOptions) -> None:
+    log = Log()
+    try:
+        log.configure(_log_settings(options.log))
+        core = Core(log, onnxruntime_library_path())
+        repository = ModelRepository(core, log, options.repository)
+    except TritonError as error:
+        raise StartError(creation_failure(error)) from error
+    log.info(f"tritonpy {__version__}")
+    server = Server(options, log, core, repository, _frontends(options, log, core, repository))
+    outcome = await server.run(_stop_on_signals(asyncio.get_running_loop()))
+    if outcome is Outcome.ABANDONED:
+        sys.stdout.flush()
+        os._exit(1)
+
+
+def _frontends(
+    options: ServerOptions, log: Log, core: Core, repository: ModelRepository
+) -> tuple[Frontend, ...]:
+    """Return what listens, in the order in which it starts. Runs on the server's loop."""
+    service = V2Service(
+        repository,
+        core,
+        log.settings,
+        server_name=options.server_id,
+        server_version=__version__,
+        strict_readiness=options.strict_readiness,
+    )
+    http, metrics = options.http, options.metrics
+    models = ModelMetrics(repository, core, counter_latencies=metrics.counter_latencies)
+    page = MetricsPage(models, CpuMetrics())
+    render = page.render if metrics.enabled else None
+    listener = HttpListener(MetricsApp(page), metrics.address, metrics.port)
+    candidates: tuple[tuple[bool, Frontend], ...] = (
+        (options.grpc.enabled, GrpcFrontend(options.grpc, core, service, log)),
+        (http.enabled, HttpFrontend(http, core, service, log, render)),
+        (metrics.enabled, MetricsFrontend(listener, log)),
+    )
+    return tuple(frontend for enabled, frontend in candidates if enabled)
+
+
+def creation_failure(error: TritonError) -> str:
+    """Return the one line that says why there is no server."""
+    return f"error: creating server: {error.code.value} - {error.message}"
+
+
+def _log_settings(options: LogOptions) -> LogSettings:
+    return LogSettings(
+        info=options.info,
+        warning=options.warning,
+        error=options.error,
+        verbose_level=options.verbose_level,
+        format=options.format,
+        file=options.file,
+        escape=options.escape,
+    )
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Return an event that the first SIGINT or SIGTERM sets; later ones are ignored."""
+    stop = asyncio.Event()
+
+    def receive(number: int) -> None:
+        if not stop.is_set():
+            print(f"Signal ({number}) received.", flush=True)
+            stop.set()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, receive, int(number))
+    return stop
