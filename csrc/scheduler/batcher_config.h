@@ -1,0 +1,35 @@
+// How one model's requests are queued and batched: the scheduler's part of the model configuration.
+//
+// Threads: immutable once built.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace tritonpy {
+
+struct BatcherConfig {
+    std::string model_name;
+    // False: each request runs alone, first come first served (Triton's default scheduler).
+    bool dynamic_batching = false;
+    int64_t max_batch_size = 1;  // rows; >= 1
+    // Ascending, each in [1, max_batch_size]; normalisation makes it {max_batch_size} when the
+    // config gives none.
+    std::vector<int64_t> preferred_batch_sizes;
+    int64_t max_queue_delay_us = 0;
+    bool preserve_ordering = false;
+    // Every two requests of the model may share a batch: it has no variable dimensions (but the
+    // batch dimension) and no optional inputs. Then shapes are not compared, and an instance that
+    // waits for a batch to fill is left asleep until enough rows are queued.
+    bool uniform_requests = false;
+    // Requests waiting before `Exceeds maximum queue size`.
+    uint32_t max_queue_size = limits::kDefaultQueueSize;
+    // Test hook (TRITONSERVER_DELAY_SCHEDULER): hold the first batch until so many requests wait.
+    size_t delay_until_queued = 0;
+};
+
+}  // namespace tritonpy

@@ -1,0 +1,237 @@
+#include "scheduler/dynamic_batcher.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+
+namespace tritonpy {
+namespace {
+
+std::string request_prefix(const InferenceRequest& request) {
+    return "[request id: " + (request.id.empty() ? "<id_unknown>" : request.id) + "] ";
+}
+
+// What a request takes of a batch: one without rows counts as one.
+int64_t rows_of(const InferenceRequest& request) {
+    return std::max<int64_t>(request.rows, 1);
+}
+
+size_t queue_size_of(const BatcherConfig& config) {
+    return std::clamp<uint32_t>(config.max_queue_size, 1, limits::kMaxQueueSize);
+}
+
+}  // namespace
+
+DynamicBatcher::DynamicBatcher(BatcherConfig config, const Clock& clock)
+    : config_(std::move(config)),
+      max_queue_size_(queue_size_of(config_)),
+      waits_quietly_(config_.dynamic_batching && config_.uniform_requests &&
+                     config_.max_queue_delay_us > 0),
+      clock_(clock),
+      ring_(max_queue_size_),
+      policy_(config_),
+      hold_until_queued_(std::min(config_.delay_until_queued, max_queue_size_)) {}
+
+// ---- producers
+
+Status DynamicBatcher::enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) {
+    TRITONPY_RETURN_IF_ERROR(take_place(*request));
+    request->trace.queue_start_ns = now_ns;
+    const int64_t rows = rows_of(*request);
+    TRITONPY_CHECK(ring_.try_push(request));  // whoever has a place has a slot
+    if (!waits_quietly_ || completes_batch(rows)) {
+        idle_instances_.notify_one();
+    }
+    return Status();
+}
+
+Status DynamicBatcher::take_place(const InferenceRequest& request) {
+    // Relaxed, as everywhere on state_: it counts; requests are handed over by the ring.
+    uint64_t state = state_.load(std::memory_order_relaxed);
+    do {
+        if ((state & kStopped) != 0) {
+            return unavailable(request_prefix(request) +
+                               "Server is stopping, scheduler for model has stopped accepting new "
+                               "inference requests");
+        }
+        if (state / kOne >= max_queue_size_) {
+            return unavailable(request_prefix(request) + "Exceeds maximum queue size");
+        }
+    } while (!state_.compare_exchange_weak(state, state + kOne, std::memory_order_relaxed));
+    return Status();
+}
+
+// Counts rows that were pushed, and says whether anybody needs to know. The last of several
+// producers to come here sees the rows of all.
+bool DynamicBatcher::completes_batch(int64_t rows) {
+    // acq_rel, partner: the subtraction in leave_queue. If ours is first, that turn sees our
+    // request; if ours is second, we see that the wait is over (or which one is on now).
+    const int64_t queued = queued_rows_.fetch_add(rows, std::memory_order_acq_rel) + rows;
+    return queued >= wake_at_rows_.load(std::memory_order_relaxed);
+}
+
+void DynamicBatcher::stop() {
+    state_.fetch_or(kStopped, std::memory_order_relaxed);
+    idle_instances_.notify_all();
+}
+
+size_t DynamicBatcher::queued() const {
+    return state_.load(std::memory_order_relaxed) / kOne;
+}
+
+// ---- instances
+
+Pull DynamicBatcher::pull(Batch& batch, std::vector<DroppedRequest>& dropped) {
+    const size_t dropped_before = dropped.size();
+    const auto is_answer = [&](const Pull& pull) {
+        return pull.kind == Pull::Kind::kBatch || pull.kind == Pull::Kind::kStopped ||
+               dropped.size() > dropped_before;
+    };
+    for (;;) {
+        Pull answer = try_pull(clock_.now_ns(), batch, dropped);
+        if (!is_answer(answer)) {
+            const Parking::Ticket ticket = idle_instances_.prepare();
+            answer = try_pull(clock_.now_ns(), batch, dropped);  // what came before the ticket
+            if (!is_answer(answer)) {
+                if (answer.kind == Pull::Kind::kWait) {
+                    idle_instances_.wait_until(ticket, answer.wait_until_ns);
+                } else {
+                    idle_instances_.wait(ticket);
+                }
+                continue;
+            }
+            idle_instances_.cancel();
+        }
+        return answer.kind == Pull::Kind::kWait ? Pull{} : answer;
+    }
+}
+
+Pull DynamicBatcher::try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) {
+    Pull answer;
+    {
+        std::lock_guard lock(turn_);
+        answer = take_turn(now_ns, batch, dropped);
+    }
+    if (is_finished()) {
+        idle_instances_.notify_all();  // the others may go home
+    } else if (answer.kind == Pull::Kind::kBatch && queued() > 0) {
+        idle_instances_.notify_one();  // the rest is somebody else's
+    }
+    return answer;
+}
+
+Pull DynamicBatcher::take_turn(int64_t now_ns, Batch& batch,
+                               std::vector<DroppedRequest>& dropped) {
+    if (is_held_back()) {
+        return {.kind = Pull::Kind::kIdle};
+    }
+    drop_cancelled(dropped);
+    walk(dropped);
+    if (policy_.count() == 0) {
+        return {.kind = is_finished() ? Pull::Kind::kStopped : Pull::Kind::kIdle};
+    }
+    const BatchDecision decision =
+        policy_.decide(is_stopped() ? BatchPolicy::kEndOfTime : now_ns);
+    if (decision.run_count == 0) {
+        // Relaxed: who misses it wakes us once too often.
+        wake_at_rows_.store(decision.wait_for_rows, std::memory_order_relaxed);
+        return {.kind = Pull::Kind::kWait, .wait_until_ns = decision.wait_until_ns};
+    }
+    take(decision.run_count, batch);
+    return {.kind = Pull::Kind::kBatch};
+}
+
+bool DynamicBatcher::is_held_back() {
+    while (pending_.size() < hold_until_queued_ && fetch_pending()) {
+    }
+    if (pending_.size() < hold_until_queued_ && !is_stopped()) {
+        return true;
+    }
+    hold_until_queued_ = 0;
+    return false;
+}
+
+void DynamicBatcher::drop_cancelled(std::vector<DroppedRequest>& dropped) {
+    size_t kept = 0;
+    int64_t rows = 0;
+    for (std::unique_ptr<InferenceRequest>& request : pending_) {
+        if (request->is_cancelled()) {
+            rows += rows_of(*request);
+            dropped.push_back({std::move(request), cancelled("")});
+        } else {
+            std::swap(pending_[kept++], request);
+        }
+    }
+    if (kept < pending_.size()) {
+        const size_t gone = pending_.size() - kept;
+        pending_.resize(kept);
+        leave_queue(gone, rows);
+    }
+}
+
+void DynamicBatcher::walk(std::vector<DroppedRequest>& dropped) {
+    while (policy_.wants_more()) {
+        const size_t next = policy_.count();
+        if (next == pending_.size()) {
+            if (!fetch_pending()) {
+                return;
+            }
+            if (pending_.back()->is_cancelled()) {
+                drop_cancelled(dropped);
+                continue;
+            }
+        }
+        const InferenceRequest& request = *pending_[next];
+        const bool compatible =
+            next == 0 || config_.uniform_requests || may_share_batch(*pending_.front(), request);
+        if (!policy_.offer(rows_of(request), compatible, request.trace.queue_start_ns)) {
+            return;
+        }
+    }
+}
+
+bool DynamicBatcher::fetch_pending() {
+    std::unique_ptr<InferenceRequest> request;
+    if (!ring_.try_pop(request)) {
+        return false;
+    }
+    order_.admit(*request);
+    pending_.push_back(std::move(request));
+    return true;
+}
+
+void DynamicBatcher::take(size_t count, Batch& batch) {
+    int64_t rows = 0;
+    for (size_t i = 0; i < count; ++i) {
+        rows += rows_of(*pending_[i]);
+        batch.add(std::move(pending_[i]));
+    }
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
+    leave_queue(count, rows);
+}
+
+void DynamicBatcher::leave_queue(size_t count, int64_t rows) {
+    policy_.reset();
+    if (waits_quietly_) {
+        wake_at_rows_.store(kAnyRows, std::memory_order_relaxed);
+        // acq_rel, partner: the addition in completes_batch. A producer that comes second sees that
+        // nobody waits for rows now; of one that came first, queued() counts the request below.
+        queued_rows_.fetch_sub(rows, std::memory_order_acq_rel);
+    }
+    state_.fetch_sub(count * kOne, std::memory_order_relaxed);
+}
+
+// ---- responses
+
+void DynamicBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
+    if (config_.preserve_ordering) {
+        order_.deliver(std::move(response));
+        return;
+    }
+    ResponseSink& sink = *response->request->sink;
+    sink.deliver(std::move(response));
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,71 @@
+// What stands between infer() and a model's instances: a queue that decides what runs together.
+//
+// Instances pull: there is no batcher thread. An idle instance asks `try_pull` for a batch as late
+// as possible, and the scheduler answers with one, with a time to ask again, or with nothing.
+// Schedulers do not know what runs a batch.
+//
+// Threads: thread-safe; try_pull callers take turns inside.
+// Owns: queued requests.
+// Invariants: 1. a request is taken if and only if enqueue returns OK;
+//             2. every taken request comes out exactly once, in a batch or in `dropped`;
+//             3. a batch never has more rows than the model's max_batch_size (a request that alone
+//                is larger was refused by the request check).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/status.h"
+#include "infer/batch.h"
+#include "infer/request.h"
+
+namespace tritonpy {
+
+// Requests that left the queue without running (cancelled), each to be answered with its status.
+struct DroppedRequest {
+    std::unique_ptr<InferenceRequest> request;
+    Status status;
+};
+
+struct Pull {
+    enum class Kind : uint8_t {
+        kBatch,    // `batch` holds at least one request
+        kWait,     // ask again at wait_until_ns, or when woken
+        kIdle,     // ask again when woken
+        kStopped,  // stopped and empty: never ask again
+    };
+    Kind kind = Kind::kIdle;
+    int64_t wait_until_ns = 0;
+};
+
+class Scheduler {
+  public:
+    virtual ~Scheduler() = default;
+
+    // Takes the request and wakes an instance, or returns unavailable (full: `Exceeds maximum queue
+    // size`, or stopping) and leaves the request with the caller. Stamps queue_start_ns. Does not
+    // block.
+    virtual Status enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) = 0;
+
+    // The decision at `now_ns`. REQUIRES: `batch` is empty. `dropped` may gain requests with any
+    // answer. Does not block beyond another caller's turn.
+    virtual Pull try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) = 0;
+
+    // Instance threads: blocks until try_pull would not say kIdle or kWait, and calls it; so the
+    // answer is kBatch, kStopped, or kIdle when only `dropped` gained requests.
+    virtual Pull pull(Batch& batch, std::vector<DroppedRequest>& dropped) = 0;
+
+    // Hands a response on to its sink: at once, or in arrival order where the model's config asks
+    // for `preserve_ordering`. Every request that came out of a pull is handed back through here.
+    virtual void deliver(std::unique_ptr<InferenceResponse> response) = 0;
+
+    // Refuses new requests; queued ones still come out. Wakes all. Idempotent.
+    virtual void stop() = 0;
+
+    // Requests waiting, for the pending gauge.
+    virtual size_t queued() const = 0;
+};
+
+}  // namespace tritonpy
