@@ -101,6 +101,9 @@ void run_requests(benchmark::State& state, ModelConfig config, const std::vector
     double requests = static_cast<double>(state.iterations());
     state.SetItemsProcessed(state.iterations());
     state.counters["cpu_us"] = (process_cpu_us() - cpu_before) / requests;
+    auto statistics = server.statistics(name, -1);
+    state.counters["rows_per_batch"] = static_cast<double>(statistics.value().inference_count) /
+                                       static_cast<double>(statistics.value().execution_count);
 }
 
 ModelConfig model_config(const std::string& name, const std::string& backend, int32_t max_batch,

@@ -73,4 +73,8 @@ struct InferenceRequest {
     }
 };
 
+// "[request id: 42] ", or "[request id: <id_unknown>] " for a request without an id: how Triton's
+// messages about one request start.
+std::string request_prefix(const InferenceRequest& request);
+
 }  // namespace tritonpy

@@ -9,10 +9,6 @@
 namespace tritonpy {
 namespace {
 
-std::string request_prefix(const InferenceRequest& request) {
-    return "[request id: " + (request.id.empty() ? "<id_unknown>" : request.id) + "] ";
-}
-
 // What a request takes of a batch: one without rows counts as one.
 int64_t rows_of(const InferenceRequest& request) {
     return std::max<int64_t>(request.rows, 1);

@@ -1,0 +1,1 @@
+"""A running server under load over real sockets: requests, latency, and CPU time per inference."""

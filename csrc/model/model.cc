@@ -1,0 +1,120 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/limits.h"
+#include "model/request_check.h"
+#include "scheduler/scheduler_factory.h"
+
+namespace tritonpy {
+
+namespace {
+
+std::shared_ptr<const ModelIdentity> identity_of(const ModelConfig& config) {
+    const ExecutorConfig& executor = config.executor;
+    return std::make_shared<const ModelIdentity>(ModelIdentity{
+        executor.model_name, executor.model_version, executor.max_batch_size, config.decoupled,
+        executor.inputs, executor.outputs});
+}
+
+bool is_uniform(const TensorSpec& input) {
+    std::span<const int64_t> dims = input.dims.dims();
+    return !input.optional && std::find(dims.begin(), dims.end(), -1) == dims.end();
+}
+
+// The batcher's part, with what only the tensors tell.
+BatcherConfig batcher_of(const ModelConfig& config) {
+    BatcherConfig batcher = config.batcher;
+    const std::vector<TensorSpec>& inputs = config.executor.inputs;
+    batcher.uniform_requests = std::all_of(inputs.begin(), inputs.end(), is_uniform);
+    return batcher;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
+                                             const ModelContext& context) {
+    if (config.instances.size() > limits::kMaxInstances) {
+        return invalid_arg("model '" + config.executor.model_name + "' has " +
+                           std::to_string(config.instances.size()) +
+                           " instances, but at most " + std::to_string(limits::kMaxInstances) +
+                           " are possible");
+    }
+    auto model = std::make_unique<Model>(config, context);
+    TRITONPY_RETURN_IF_ERROR(model->create_instances(config, context));
+    return model;
+}
+
+Model::Model(const ModelConfig& config, const ModelContext& context)
+    : identity_(identity_of(config)),
+      pool_(context.executor.pool),
+      clock_(context.executor.clock),
+      has_threads_(context.start_threads),
+      in_flight_(context.all_answered),
+      scheduler_(make_scheduler(batcher_of(config), clock_)) {}
+
+Model::~Model() { stop(); }
+
+Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
+    TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
+    const InstanceContext borrowed{identity_, *scheduler_, stats_, in_flight_, pool_, clock_};
+    for (const InstanceSpec& spec : config.instances) {
+        TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
+        if (spec.passive) {
+            passive_executors_.push_back(std::move(executor));
+            continue;
+        }
+        instances_.push_back(
+            std::make_unique<ModelInstance>(spec.name, std::move(executor), borrowed));
+    }
+    if (instances_.empty()) {
+        return invalid_arg("model '" + identity_->name +
+                           "' has no instance that is not passive, so nothing could run it");
+    }
+    if (has_threads_) {
+        for (const auto& instance : instances_) {
+            TRITONPY_RETURN_IF_ERROR(instance->start());
+        }
+    }
+    return Status();
+}
+
+Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
+    int64_t now_ns = clock_.now_ns();
+    TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request));
+    request->trace = RequestTrace{};
+    request->trace.request_start_ns = now_ns;
+    in_flight_.add();
+    Status queued = scheduler_->enqueue(request, clock_.now_ns());
+    if (!queued.ok()) {
+        in_flight_.remove(1);
+        restore_client_shapes(*identity_, *request);
+        stats_.count_failure(FailureReason::kRejected, clock_.now_ns() - now_ns);
+    }
+    return queued;
+}
+
+ModelStatsSnapshot Model::statistics() const {
+    ModelStatsSnapshot snapshot = stats_.snapshot();
+    snapshot.pending = scheduler_->queued();
+    return snapshot;
+}
+
+void Model::close() {
+    admissions_.close_and_wait();
+    scheduler_->stop();
+}
+
+void Model::stop() {
+    close();
+    for (const auto& instance : instances_) {
+        if (has_threads_) {
+            instance->join();
+        } else {
+            instance->run_until_stopped();
+        }
+    }
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,129 @@
+// One version of a model that can serve: its queue, its instances and its statistics.
+//
+// A version is built complete and idle, serves from publication until it is closed, and is freed
+// when its last response has been handed over. Two counts make that safe: the *admissions* gate
+// holds a version open for the microseconds between finding it and queueing a request, and the
+// count in flight covers a request from the queue to its response.
+//
+// Threads: thread-safe, except create and the instances (loader).
+// Owns: scheduler, executors, instances and their threads, statistics.
+// Invariants: 1. a request is taken if and only if infer returns OK, and is then answered once;
+//             2. once close() has returned, no request gets in any more;
+//             3. once stop() has returned, every request taken was answered and no thread is left.
+// Limits: limits::kMaxInstances instances.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "backend/executor.h"
+#include "base/clock.h"
+#include "base/gate.h"
+#include "base/result.h"
+#include "infer/model_identity.h"
+#include "infer/request.h"
+#include "model/in_flight_count.h"
+#include "model/model_config.h"
+#include "model/model_instance.h"
+#include "model/model_stats.h"
+#include "queue/parking.h"
+#include "scheduler/scheduler.h"
+
+namespace tritonpy {
+
+using ExecutorFactoryMaker = std::function<Result<std::unique_ptr<ExecutorFactory>>(
+    const ExecutorConfig&, const ExecutorContext&)>;
+
+// What models borrow from the server; all of it outlives every model.
+struct ModelContext {
+    ExecutorContext executor;
+    const ExecutorFactoryMaker& make_factory;
+    Parking& all_answered;  // notified when a model has nothing in flight any more
+    bool start_threads = true;
+};
+
+class Model {
+  public:
+    // Loads the model and creates its instances, one after the other. Blocks while the backend
+    // loads. Whatever the backend says is wrong; invalid_arg for a config without an instance to
+    // schedule.
+    static Result<std::unique_ptr<Model>> create(const ModelConfig& config,
+                                                 const ModelContext& context);
+    // A model without instances, of which no use can be made: create() is the way.
+    Model(const ModelConfig& config, const ModelContext& context);
+    // stop().
+    ~Model();
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
+
+    // Shared with responses in flight, which may outlive the model.
+    const std::shared_ptr<const ModelIdentity>& identity() const { return identity_; }
+
+    // Journey steps 6 and 7. On error the caller keeps the request as it was, but for the order of
+    // its inputs: invalid_arg, or unavailable when the queue is full or closed. Does not block.
+    // REQUIRES: the caller holds a ModelRef.
+    Status infer(std::unique_ptr<InferenceRequest>& request);
+
+    ModelStatsSnapshot statistics() const;
+    // Requests taken and not answered.
+    uint64_t in_flight() const { return in_flight_.count(); }
+
+    // Takes no more requests, and lets those queued run at once. Blocks only for callers in the
+    // middle of infer. Idempotent.
+    void close();
+    // close, then blocks until every request was answered and the instances have ended; without
+    // threads it runs what is queued itself. Idempotent; one caller at a time.
+    void stop();
+
+    // For a simulation, which steps them. REQUIRES: start_threads was false.
+    std::span<const std::unique_ptr<ModelInstance>> instances() const { return instances_; }
+
+  private:
+    friend class ModelRef;
+
+    Status create_instances(const ModelConfig& config, const ModelContext& context);
+
+    const std::shared_ptr<const ModelIdentity> identity_;
+    BlockPool& pool_;
+    const Clock& clock_;
+    const bool has_threads_;
+    Gate admissions_;
+    InFlightCount in_flight_;
+    ModelStats stats_;
+    std::unique_ptr<Scheduler> scheduler_;
+    std::unique_ptr<ExecutorFactory> factory_;
+    std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
+    std::vector<std::unique_ptr<ModelInstance>> instances_;
+};
+
+// A model that stays open for as long as this is held. Hold it briefly: closing the model waits
+// for it.
+// Threads: compatible. Owns: one place in the model's admissions gate.
+class ModelRef {
+  public:
+    // Empty when the model is closed. REQUIRES: the model exists for the duration of the call.
+    explicit ModelRef(Model& model) : model_(model.admissions_.try_enter() ? &model : nullptr) {}
+    ModelRef(ModelRef&& other) noexcept : model_(std::exchange(other.model_, nullptr)) {}
+    ModelRef& operator=(ModelRef other) noexcept {
+        std::swap(model_, other.model_);
+        return *this;
+    }
+    ~ModelRef() {
+        if (model_ != nullptr) {
+            model_->admissions_.leave();
+        }
+    }
+
+    explicit operator bool() const { return model_ != nullptr; }
+    Model* operator->() const { return model_; }
+    Model& operator*() const { return *model_; }
+
+  private:
+    Model* model_;
+};
+
+}  // namespace tritonpy

@@ -1,0 +1,161 @@
+#include "model/model_instance.h"
+
+#include <system_error>
+#include <utility>
+
+#include "base/check.h"
+#include "model/output_check.h"
+
+namespace tritonpy {
+
+ModelInstance::ModelInstance(std::string name, std::unique_ptr<Executor> executor,
+                             const InstanceContext& context)
+    : name_(std::move(name)),
+      executor_(std::move(executor)),
+      context_(context),
+      cell_(context.stats.add_cell()) {}
+
+Status ModelInstance::start() {
+    try {
+        thread_.emplace(name_, [this] { loop(); });
+    } catch (const std::system_error& error) {  // thrown by std::thread
+        return internal_error("unable to start the thread of instance '" + name_ +
+                              "': " + error.what());
+    }
+    return Status();
+}
+
+void ModelInstance::loop() {
+    Pull pull;
+    while (pull.kind != Pull::Kind::kStopped) {
+        pull = context_.scheduler.pull(batch_, dropped_);
+        answer_dropped();
+        if (busy()) {
+            begin();
+            complete();
+        }
+    }
+}
+
+Pull ModelInstance::take() {
+    TRITONPY_CHECK(!busy());
+    Pull pull = context_.scheduler.try_pull(context_.clock.now_ns(), batch_, dropped_);
+    answer_dropped();
+    if (busy()) {
+        begin();
+    }
+    return pull;
+}
+
+Pull ModelInstance::run_once() {
+    Pull pull = take();
+    if (busy()) {
+        complete();
+    }
+    return pull;
+}
+
+void ModelInstance::run_until_stopped() {
+    if (busy()) {
+        complete();
+    }
+    while (run_once().kind != Pull::Kind::kStopped) {
+    }
+}
+
+void ModelInstance::begin() {
+    stamp(&RequestTrace::compute_start_ns);
+    gathered_ = gather_inputs(batch_, context_.pool);
+    stamp(&RequestTrace::compute_input_end_ns);
+}
+
+void ModelInstance::complete() {
+    size_t requests = batch_.requests.size();
+    Status status = std::exchange(gathered_, Status());
+    FailureReason reason = FailureReason::kOther;
+    if (status.ok()) {
+        reason = FailureReason::kBackend;
+        status = execute();
+    }
+    // Requests go home with all references on their buffers, which may not be let go on this
+    // thread.
+    batch_.inputs.clear();
+    batch_.outputs.clear();
+    if (status.ok()) {
+        answer_executed();
+    } else {
+        answer_failed(status, reason);
+    }
+    batch_.clear();
+    context_.in_flight.remove(requests);
+}
+
+Status ModelInstance::execute() {
+    TRITONPY_RETURN_IF_ERROR(executor_->execute(batch_));
+    stamp(&RequestTrace::compute_output_start_ns);
+    TRITONPY_RETURN_IF_ERROR(check_outputs(*context_.identity, batch_));
+    bool batching = context_.identity->max_batch_size > 0;
+    TRITONPY_RETURN_IF_ERROR(scatter_outputs(batch_, batching, outputs_of_request_));
+    stamp(&RequestTrace::compute_end_ns);
+    return Status();
+}
+
+void ModelInstance::answer_executed() {
+    cell_.count_executed(batch_);
+    for (size_t index = 0; index < batch_.requests.size(); ++index) {
+        auto response = new_response();
+        response->outputs = std::move(outputs_of_request_[index]);
+        response->parameters = batch_.response_parameters;
+        response->request = std::move(batch_.requests[index]);
+        context_.scheduler.deliver(std::move(response));
+    }
+}
+
+void ModelInstance::answer_failed(const Status& status, FailureReason reason) {
+    for (std::vector<Tensor>& outputs : outputs_of_request_) {
+        outputs.clear();  // what a scatter that failed half-way has left
+    }
+    int64_t now_ns = context_.clock.now_ns();
+    for (auto& request : batch_.requests) {
+        context_.stats.count_failure(reason, now_ns - request->trace.request_start_ns);
+        auto response = new_response();
+        response->status = status;
+        response->request = std::move(request);
+        context_.scheduler.deliver(std::move(response));
+    }
+}
+
+void ModelInstance::answer_dropped() {
+    if (dropped_.empty()) {
+        return;
+    }
+    int64_t now_ns = context_.clock.now_ns();
+    for (DroppedRequest& dropped : dropped_) {
+        bool was_cancelled = dropped.status.code() == StatusCode::kCancelled;
+        context_.stats.count_failure(
+            was_cancelled ? FailureReason::kCanceled : FailureReason::kRejected,
+            now_ns - dropped.request->trace.request_start_ns);
+        auto response = new_response();
+        response->status = std::move(dropped.status);
+        response->request = std::move(dropped.request);
+        context_.scheduler.deliver(std::move(response));
+    }
+    size_t requests = dropped_.size();
+    dropped_.clear();
+    context_.in_flight.remove(requests);
+}
+
+void ModelInstance::stamp(int64_t RequestTrace::*station) {
+    int64_t now_ns = context_.clock.now_ns();
+    for (auto& request : batch_.requests) {
+        request->trace.*station = now_ns;
+    }
+}
+
+std::unique_ptr<InferenceResponse> ModelInstance::new_response() const {
+    auto response = std::make_unique<InferenceResponse>();
+    response->model = context_.identity;
+    return response;
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,96 @@
+// One executor and the thread that feeds it: journey steps 8 to 11.
+//
+// An instance pulls a batch from its model's scheduler, gathers the inputs, runs the executor, and
+// scatters the outputs into one response per request. A failure anywhere in between reaches every
+// request of the batch as it is. The same steps can be driven by hand, two per batch, so that a
+// simulation can have several instances in the middle of a batch on one thread.
+//
+// Threads: confined(instance): its own thread after start(), else whoever steps it.
+// Owns: the executor, the thread, and the batch while it runs.
+// Invariants: 1. every request that comes out of a pull is handed to the scheduler's deliver
+//                exactly once, in a final response;
+//             2. statistics count a request before its response is handed over.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/executor.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/thread.h"
+#include "infer/batch.h"
+#include "infer/model_identity.h"
+#include "memory/block_pool.h"
+#include "model/in_flight_count.h"
+#include "model/model_stats.h"
+#include "scheduler/scheduler.h"
+
+namespace tritonpy {
+
+// What an instance borrows from its model; all of it outlives the instance.
+struct InstanceContext {
+    const std::shared_ptr<const ModelIdentity>& identity;
+    Scheduler& scheduler;
+    ModelStats& stats;
+    InFlightCount& in_flight;
+    BlockPool& pool;
+    const Clock& clock;
+};
+
+class ModelInstance {
+  public:
+    // Loader only: takes a statistics cell of its model.
+    ModelInstance(std::string name, std::unique_ptr<Executor> executor,
+                  const InstanceContext& context);
+    // Joins the thread, which ends when the scheduler is stopped and empty.
+    ~ModelInstance() = default;
+    ModelInstance(const ModelInstance&) = delete;
+    ModelInstance& operator=(const ModelInstance&) = delete;
+
+    // Starts the thread that pulls until the scheduler is stopped and empty. internal when the
+    // machine gives no thread.
+    Status start();
+    // Blocks until the thread has ended. REQUIRES: the scheduler was stopped.
+    void join() { thread_.reset(); }
+
+    // Takes a batch if there is one now and gathers its inputs; answers dropped requests. Returns
+    // what the scheduler said. REQUIRES: not started; busy() is false.
+    Pull take();
+    // Runs the batch taken and hands over its responses. REQUIRES: busy().
+    void complete();
+    // A batch was taken and is not completed.
+    bool busy() const { return !batch_.requests.empty(); }
+    // take, and complete if that took a batch. REQUIRES: as take.
+    Pull run_once();
+    // Completes the batch taken, if any, and runs what is queued. REQUIRES: not started; the
+    // scheduler was stopped.
+    void run_until_stopped();
+
+  private:
+    void loop();
+    void begin();
+    Status execute();
+    void answer_dropped();
+    void answer_failed(const Status& status, FailureReason reason);
+    void answer_executed();
+    void stamp(int64_t RequestTrace::* station);
+    std::unique_ptr<InferenceResponse> new_response() const;
+
+    const std::string name_;
+    const std::unique_ptr<Executor> executor_;
+    const InstanceContext context_;
+    ModelStats::Cell& cell_;
+
+    Batch batch_;
+    Status gathered_;  // of batch_'s inputs
+    std::vector<DroppedRequest> dropped_;
+    std::vector<std::vector<Tensor>> outputs_of_request_;
+
+    std::optional<Thread> thread_;  // last, so that it is joined before what it uses goes
+};
+
+}  // namespace tritonpy

@@ -1,0 +1,167 @@
+#include "model/model_registry.h"
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <utility>
+
+#include "base/check.h"
+
+namespace tritonpy {
+
+namespace {
+
+std::string unknown_model(std::string_view name) {
+    return "Request for unknown model: '" + std::string(name) + "'";
+}
+
+}  // namespace
+
+Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const {
+    auto entry = entries_.find(name);
+    if (entry == entries_.end()) {
+        return not_found(unknown_model(name) + " is not found");
+    }
+    if (version == -1) {
+        if (entry->second.newest == nullptr) {
+            return not_found(unknown_model(name) + " has no available versions");
+        }
+        return entry->second.newest;
+    }
+    auto found = entry->second.versions.find(version);
+    if (found == entry->second.versions.end()) {
+        return not_found(unknown_model(name) + " version " + std::to_string(version) +
+                         " is not found");
+    }
+    if (found->second == nullptr) {
+        return unavailable(unknown_model(name) + " version " + std::to_string(version) +
+                           " is not at ready state");
+    }
+    return found->second.get();
+}
+
+Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version) const {
+    std::shared_lock lock(mutex_);
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    ModelRef held(*model);
+    TRITONPY_CHECK(held || closed_);  // what is published is open until then
+    return held;
+}
+
+Result<std::shared_ptr<const ModelIdentity>> ModelRegistry::identity(std::string_view name,
+                                                                     int64_t version) const {
+    std::shared_lock lock(mutex_);
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    return model->identity();
+}
+
+Result<ModelStatsSnapshot> ModelRegistry::statistics(std::string_view name,
+                                                     int64_t version) const {
+    std::shared_lock lock(mutex_);
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    return model->statistics();
+}
+
+ModelRegistry::Entry& ModelRegistry::entry_of(std::string_view name) {
+    auto found = entries_.find(name);
+    return found != entries_.end() ? found->second : entries_[std::string(name)];
+}
+
+std::vector<Model*> ModelRegistry::publish(std::string_view name,
+                                           std::vector<std::unique_ptr<Model>> models,
+                                           const std::vector<int64_t>& retire) {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entry_of(name);
+    std::vector<Model*> retired;
+    auto take_out = [&](std::unique_ptr<Model>& model) {
+        if (model != nullptr) {
+            retired.push_back(model.get());
+            retired_.push_back(std::move(model));
+        }
+    };
+    for (int64_t version : retire) {
+        auto known = entry.versions.find(version);
+        if (known != entry.versions.end()) {
+            take_out(known->second);
+        }
+    }
+    for (std::unique_ptr<Model>& model : models) {
+        TRITONPY_CHECK(model->identity()->name == name);
+        if (closed_) {
+            model->close();  // nobody is inside yet, so this does not block
+        }
+        std::unique_ptr<Model>& place = entry.versions[model->identity()->version];
+        take_out(place);
+        place = std::move(model);
+    }
+    auto newest = std::find_if(entry.versions.rbegin(), entry.versions.rend(),
+                               [](const auto& version) { return version.second != nullptr; });
+    entry.newest = newest == entry.versions.rend() ? nullptr : newest->second.get();
+    return retired;
+}
+
+void ModelRegistry::discard(const std::vector<Model*>& retired) {
+    std::vector<std::unique_ptr<Model>> freed;  // after the lock has gone
+    std::lock_guard lock(mutex_);
+    auto stays = [&](const std::unique_ptr<Model>& model) {
+        return std::find(retired.begin(), retired.end(), model.get()) == retired.end();
+    };
+    auto first = std::stable_partition(retired_.begin(), retired_.end(), stays);
+    freed.assign(std::make_move_iterator(first), std::make_move_iterator(retired_.end()));
+    retired_.erase(first, retired_.end());
+}
+
+void ModelRegistry::note_unavailable(std::string_view name, const std::vector<int64_t>& versions) {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entry_of(name);
+    for (int64_t version : versions) {
+        entry.versions.try_emplace(version);
+    }
+}
+
+void ModelRegistry::close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto& [name, entry] : entries_) {
+        for (auto& [version, model] : entry.versions) {
+            if (model != nullptr) {
+                model->close();  // waits for callers in the middle of infer, who hold no lock
+            }
+        }
+    }
+}
+
+std::vector<Model*> ModelRegistry::models() const {
+    std::shared_lock lock(mutex_);
+    std::vector<Model*> all;
+    for (const auto& [name, entry] : entries_) {
+        for (const auto& [version, model] : entry.versions) {
+            if (model != nullptr) {
+                all.push_back(model.get());
+            }
+        }
+    }
+    return all;
+}
+
+std::vector<ModelRegistry::InFlight> ModelRegistry::in_flight() const {
+    std::vector<InFlight> busy;
+    auto look_at = [&busy](const std::unique_ptr<Model>& model) {
+        uint64_t count = model == nullptr ? 0 : model->in_flight();
+        if (count > 0) {
+            busy.push_back({model->identity()->name, model->identity()->version, count});
+        }
+    };
+    std::shared_lock lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+        for (const auto& [version, model] : entry.versions) {
+            look_at(model);
+        }
+    }
+    for (const std::unique_ptr<Model>& model : retired_) {
+        look_at(model);
+    }
+    return busy;
+}
+
+}  // namespace tritonpy

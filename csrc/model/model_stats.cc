@@ -1,0 +1,102 @@
+#include "model/model_stats.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace tritonpy {
+
+namespace {
+
+// The wall clock, and not Clock: this one is told to users and decides nothing.
+uint64_t milliseconds_since_epoch() {
+    auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+uint64_t non_negative(int64_t ns) { return static_cast<uint64_t>(std::max<int64_t>(ns, 0)); }
+
+}  // namespace
+
+void DurationCount::add(int64_t duration_ns) {
+    ++count;
+    ns += non_negative(duration_ns);
+}
+
+void DurationCount::add(const DurationCount& other) {
+    count += other.count;
+    ns += other.ns;
+}
+
+void BatchSizeStats::add(const BatchSizeStats& other) {
+    compute_input.add(other.compute_input);
+    compute_infer.add(other.compute_infer);
+    compute_output.add(other.compute_output);
+}
+
+void ModelStatsSnapshot::add(const ModelStatsSnapshot& other) {
+    last_inference_ms = std::max(last_inference_ms, other.last_inference_ms);
+    inference_count += other.inference_count;
+    execution_count += other.execution_count;
+    success.add(other.success);
+    fail.add(other.fail);
+    queue.add(other.queue);
+    compute_input.add(other.compute_input);
+    compute_infer.add(other.compute_infer);
+    compute_output.add(other.compute_output);
+    for (size_t reason = 0; reason < kFailureReasons; ++reason) {
+        failures_by_reason[reason] += other.failures_by_reason[reason];
+    }
+    for (const auto& [rows, stats] : other.batch_stats) {
+        batch_stats[rows].add(stats);
+    }
+    pending += other.pending;
+}
+
+void ModelStats::Cell::count_executed(const Batch& batch) {
+    uint64_t now_ms = milliseconds_since_epoch();
+    std::lock_guard lock(mutex_);
+    counters_.last_inference_ms = now_ms;
+    counters_.inference_count += non_negative(batch.rows);
+    ++counters_.execution_count;
+    for (const auto& request : batch.requests) {
+        const RequestTrace& trace = request->trace;
+        counters_.success.add(trace.compute_end_ns - trace.request_start_ns);
+        counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);
+    }
+    const RequestTrace& trace = batch.requests.front()->trace;  // the compute times of all
+    BatchSizeStats once;
+    once.compute_input.add(trace.compute_input_end_ns - trace.compute_start_ns);
+    once.compute_infer.add(trace.compute_output_start_ns - trace.compute_input_end_ns);
+    once.compute_output.add(trace.compute_end_ns - trace.compute_output_start_ns);
+    counters_.batch_stats[non_negative(batch.rows)].add(once);
+    uint64_t requests = batch.requests.size();
+    counters_.compute_input.add({requests, requests * once.compute_input.ns});
+    counters_.compute_infer.add({requests, requests * once.compute_infer.ns});
+    counters_.compute_output.add({requests, requests * once.compute_output.ns});
+}
+
+ModelStats::Cell& ModelStats::add_cell() {
+    return *cells_.emplace_back(std::make_unique<Cell>());
+}
+
+void ModelStats::count_failure(FailureReason reason, int64_t duration_ns) {
+    failures_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+    failure_ns_.fetch_add(non_negative(duration_ns), std::memory_order_relaxed);
+}
+
+ModelStatsSnapshot ModelStats::snapshot() const {
+    ModelStatsSnapshot sum;
+    for (const auto& cell : cells_) {
+        std::lock_guard lock(cell->mutex_);
+        sum.add(cell->counters_);
+    }
+    for (size_t reason = 0; reason < kFailureReasons; ++reason) {
+        sum.failures_by_reason[reason] = failures_[reason].load(std::memory_order_relaxed);
+        sum.fail.count += sum.failures_by_reason[reason];
+    }
+    sum.fail.ns = failure_ns_.load(std::memory_order_relaxed);
+    return sum;
+}
+
+}  // namespace tritonpy

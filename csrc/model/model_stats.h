@@ -1,0 +1,110 @@
+// Counters of one model version: one cell per instance, summed when read.
+//
+// An instance writes its own cell once per batch, under a lock that only a reader ever contends
+// for (about 20 ns); so counting costs no sharing between instances, and what a reader sees of a
+// cell is whole. Failures are rare and may come from any thread: they have atomics of their own.
+//
+// What is counted, in the sense of the statistics extension: a request that ran counts once in
+// success, queue and each compute_* duration; its rows count in inference_count, its batch once in
+// execution_count and in the batch statistics of the batch's rows. A batch that failed counts its
+// requests as failures only. A request that the request check refused, or that named an unknown
+// model, is its client's mistake and not counted at all.
+//
+// Threads: thread-safe; each Cell is written by one thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "infer/batch.h"
+#include "infer/trace.h"
+
+namespace tritonpy {
+
+// Values are the labels' order: REJECTED, CANCELED, BACKEND, OTHER.
+enum class FailureReason : uint8_t {
+    kRejected,  // the queue refused it
+    kCanceled,  // its client left while it was queued
+    kBackend,   // the executor failed, or its outputs were wrong
+    kOther,
+};
+inline constexpr size_t kFailureReasons = 4;
+
+struct DurationCount {
+    uint64_t count = 0;
+    uint64_t ns = 0;
+    friend bool operator==(const DurationCount&, const DurationCount&) = default;
+
+    void add(int64_t duration_ns);
+    void add(const DurationCount& other);
+};
+
+struct BatchSizeStats {
+    DurationCount compute_input;
+    DurationCount compute_infer;
+    DurationCount compute_output;
+    friend bool operator==(const BatchSizeStats&, const BatchSizeStats&) = default;
+
+    void add(const BatchSizeStats& other);
+};
+
+struct ModelStatsSnapshot {
+    uint64_t last_inference_ms = 0;  // milliseconds since the epoch; 0: never
+    uint64_t inference_count = 0;    // rows that ran
+    uint64_t execution_count = 0;    // batches that ran
+    DurationCount success;
+    DurationCount fail;
+    DurationCount queue;
+    DurationCount compute_input;
+    DurationCount compute_infer;
+    DurationCount compute_output;
+    std::array<uint64_t, kFailureReasons> failures_by_reason{};
+    std::map<uint64_t, BatchSizeStats> batch_stats;  // by rows of the batch
+    uint64_t pending = 0;                            // queued now
+
+    // Sums counters; takes the later last_inference_ms.
+    void add(const ModelStatsSnapshot& other);
+};
+
+class ModelStats {
+  public:
+    // One instance's counters.
+    class Cell {
+      public:
+        // A batch that ran and whose outputs are good. REQUIRES: its requests' traces are
+        // complete.
+        void count_executed(const Batch& batch);
+
+      private:
+        friend class ModelStats;
+        mutable std::mutex mutex_;    // guards counters_
+        ModelStatsSnapshot counters_;  // what this instance contributes
+    };
+
+    ModelStats() = default;
+    ModelStats(const ModelStats&) = delete;
+    ModelStats& operator=(const ModelStats&) = delete;
+
+    // A new cell, owned here. Loader only, before the first snapshot.
+    Cell& add_cell();
+
+    // One request that failed `duration_ns` after infer() took it.
+    void count_failure(FailureReason reason, int64_t duration_ns);
+
+    // `pending` is left 0: the queue knows it.
+    ModelStatsSnapshot snapshot() const;
+
+  private:
+    std::vector<std::unique_ptr<Cell>> cells_;
+    // Relaxed: counters that nothing is ordered by.
+    std::array<std::atomic<uint64_t>, kFailureReasons> failures_{};
+    std::atomic<uint64_t> failure_ns_{0};
+};
+
+}  // namespace tritonpy

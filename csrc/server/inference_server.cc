@@ -1,0 +1,98 @@
+#include "server/inference_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/request_check.h"
+
+namespace tritonpy {
+
+InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
+    : options_(std::move(options)), clock_(clock), log_(log) {}
+
+InferenceServer::~InferenceServer() { registry_.close(); }
+
+Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
+    Result<ModelRef> model = registry_.enter(request->model_name, request->model_version);
+    if (!model.ok()) {
+        return model.status();
+    }
+    if (!model.value()) {
+        return unavailable(request_prefix(*request) +
+                           "Server is stopping, scheduler for model has stopped accepting new "
+                           "inference requests");
+    }
+    return model.value()->infer(request);
+}
+
+Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) {
+    const ModelContext context{{clock_, log_, pool_, options_.onnxruntime_library},
+                               options_.make_factory,
+                               all_answered_,
+                               options_.start_threads};
+    return Model::create(config, context);
+}
+
+void InferenceServer::publish(const std::string& name,
+                              std::vector<std::unique_ptr<Model>> models,
+                              const std::vector<int64_t>& retire) {
+    std::vector<Model*> retired = registry_.publish(name, std::move(models), retire);
+    if (retired.empty()) {
+        return;
+    }
+    for (Model* model : retired) {
+        model->close();  // all of them first, so that they drain side by side
+    }
+    for (Model* model : retired) {
+        model->stop();
+    }
+    registry_.discard(retired);
+    pool_.trim();
+}
+
+void InferenceServer::note_unavailable(const std::string& name,
+                                       const std::vector<int64_t>& versions) {
+    registry_.note_unavailable(name, versions);
+}
+
+Result<int64_t> InferenceServer::resolve_version(std::string_view name, int64_t version) const {
+    TRITONPY_ASSIGN_OR_RETURN(auto identity, registry_.identity(name, version));
+    return identity->version;
+}
+
+Result<std::shared_ptr<const ModelIdentity>> InferenceServer::model_identity(
+    std::string_view name, int64_t version) const {
+    return registry_.identity(name, version);
+}
+
+Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,
+                                                       int64_t version) const {
+    return registry_.statistics(name, version);
+}
+
+bool InferenceServer::drain(int64_t deadline_ns) {
+    registry_.close();
+    if (!options_.start_threads) {
+        for (Model* model : registry_.models()) {
+            model->stop();
+        }
+    }
+    constexpr int64_t kLongestSleepNs = int64_t{3600} * 1'000'000'000;
+    while (true) {
+        Parking::Ticket ticket = all_answered_.prepare();
+        bool all_answered = registry_.in_flight().empty();
+        int64_t now_ns = clock_.now_ns();
+        if (all_answered || now_ns >= deadline_ns) {
+            all_answered_.cancel();
+            return all_answered;
+        }
+        int64_t sleep_ns = std::min(deadline_ns - now_ns, kLongestSleepNs);
+        all_answered_.wait_until(ticket, SteadyClock().now_ns() + sleep_ns);
+    }
+}
+
+std::vector<InferenceServer::InFlight> InferenceServer::in_flight() const {
+    return registry_.in_flight();
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,104 @@
+// The one door of the core: infer, build and publish models, statistics, drain.
+//
+// Front ends and the Python control plane see nothing below this. Versions are built off to the
+// side (slow, may fail, changes nothing) and then published together, so that a reload keeps the
+// old version serving until the new one is ready, and a failed one leaves it alone.
+//
+// Threads: thread-safe. infer never blocks; build_model, publish and drain do.
+// Owns: the registry of models and the block pool. Borrows: clock and log.
+// Invariants: 1. infer either takes the request and answers it exactly once through its sink, or
+//                returns an error and leaves it with the caller;
+//             2. a model is freed only after its last response was delivered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/executor.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "infer/request.h"
+#include "infer/response.h"
+#include "memory/block_pool.h"
+#include "model/model.h"
+#include "model/model_config.h"
+#include "model/model_registry.h"
+#include "model/model_stats.h"
+
+namespace tritonpy {
+
+struct ServerOptions {
+    std::string onnxruntime_library;  // see ExecutorContext
+    bool start_threads = true;        // false: a simulation steps the instances itself
+    // What builds executors; tests put scripted ones here.
+    ExecutorFactoryMaker make_factory = make_executor_factory;
+};
+
+class InferenceServer {
+  public:
+    // `clock` and `log` are borrowed and outlive the server.
+    InferenceServer(ServerOptions options, const Clock& clock, Log& log);
+    // Waits until every request taken was answered. REQUIRES: no other thread is inside, all
+    // responses are gone.
+    ~InferenceServer();
+    InferenceServer(const InferenceServer&) = delete;
+    InferenceServer& operator=(const InferenceServer&) = delete;
+
+    // Journey steps 5 to 7: finds the model, checks the request, queues it. On OK the request is
+    // gone and `request->sink` gets exactly one final response, perhaps before this returns. On
+    // error the caller keeps the request. not_found, unavailable (not ready, full, stopping),
+    // invalid_arg, with Triton's texts.
+    Status infer(std::unique_ptr<InferenceRequest>& request);
+
+    // Builds a model version that serves nobody yet. Blocks while the backend loads.
+    Result<std::unique_ptr<Model>> build_model(ModelConfig config);
+
+    // Makes `models` (all called `name`) the ready versions of that name, atomically for requests:
+    // versions of `retire` and replaced versions stop taking requests, drain (this blocks until
+    // they have) and are freed. Other versions of the name stay as they are.
+    void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
+                 const std::vector<int64_t>& retire);
+
+    // Remembers versions that failed to load: requests for them get unavailable `... is not at
+    // ready state` instead of not_found. A version that is ready stays so.
+    void note_unavailable(const std::string& name, const std::vector<int64_t>& versions);
+
+    // Resolves a version (-1: the newest ready one) with the errors that infer would give.
+    Result<int64_t> resolve_version(std::string_view name, int64_t version) const;
+
+    // The identity of a ready version, for decoders that must know the model before they read a
+    // body (raw binary requests) and for classification. Errors as resolve_version.
+    Result<std::shared_ptr<const ModelIdentity>> model_identity(std::string_view name,
+                                                                int64_t version) const;
+
+    // Statistics of a ready version. Errors as resolve_version.
+    Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
+
+    // Refuses new inference everywhere (unavailable `Server is stopping, ...`), lets queued
+    // requests run at once, and waits until none is in flight or the clock passes `deadline_ns`.
+    // Returns whether all were answered in time. Without threads it runs what is queued itself.
+    // Idempotent; reading statistics goes on.
+    bool drain(int64_t deadline_ns);
+
+    // Models that have requests in flight, those being unloaded included.
+    using InFlight = ModelRegistry::InFlight;
+    std::vector<InFlight> in_flight() const;
+
+    BlockPool& pool() { return pool_; }
+
+  private:
+    ModelContext model_context();
+
+    const ServerOptions options_;
+    const Clock& clock_;
+    Log& log_;
+    BlockPool pool_;        // outlives the models, whose buffers come from it
+    Parking all_answered_;  // where drain waits
+    ModelRegistry registry_;
+};
+
+}  // namespace tritonpy
