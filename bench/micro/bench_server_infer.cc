@@ -3,8 +3,8 @@
 //
 // Real models come from the sample repository: name it with TRITONPY_SAMPLE_REPOSITORY and ONNX
 // Runtime's library with TRITONPY_ONNXRUNTIME_LIBRARY; without them only the identity model runs.
-// The "CPU" column is the whole process (all threads) per iteration; `items_per_second` and `cpu_us`
-// are per request.
+// The "CPU" column is the whole process (all threads) per iteration; `items_per_second` and
+// `cpu_us` are per request.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 

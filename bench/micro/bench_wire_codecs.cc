@@ -1,8 +1,8 @@
 // What the codecs cost per inference: decoding a request and encoding its response, for FP32 [1,16]
 // and for 1 MiB, as JSON, as JSON with binary tensors, and as protobuf.
 //
-// Bodies are made once; each iteration does what a front end does per request, and gives the request
-// or the body up again.
+// Bodies are made once; each iteration does what a front end does per request, and gives the
+// request or the body up again.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -110,7 +110,6 @@ inline constexpr Entry<93, void(Error*)> kReleaseError;
 
 // The environment: one per process however often it is created, counted by the library.
 inline constexpr Entry<3, Error*(LogSeverity, const char* log_id, Env**)> kCreateEnv;
-inline constexpr Entry<92, void(Env*)> kReleaseEnv;
 
 // Session options.
 inline constexpr Entry<10, Error*(SessionOptions**)> kCreateSessionOptions;

@@ -63,11 +63,11 @@ Result<std::shared_ptr<const OnnxRuntimeLibrary>> OnnxRuntimeLibrary::open(
 }
 
 Status OnnxRuntimeLibrary::start() {
-    ort::Env* env = nullptr;
     // Sessions log to the server's log (onnxruntime_session.h); what the environment itself has to
-    // say below an error is about devices that it looked for and did not find.
-    TRITONPY_RETURN_IF_ERROR(call(ort::kCreateEnv, ort::LogSeverity::kError, "onnxruntime", &env));
-    env_ = own(ort::kReleaseEnv, env);
+    // say below an error is about devices that it looked for and did not find. Every call gives the
+    // same environment.
+    TRITONPY_RETURN_IF_ERROR(
+        call(ort::kCreateEnv, ort::LogSeverity::kError, "onnxruntime", &env_));
     ort::MemoryInfo* memory = nullptr;
     TRITONPY_RETURN_IF_ERROR(call(ort::kCreateCpuMemoryInfo, ort::AllocatorKind::kDevice,
                                   ort::MemoryKind::kDefault, &memory));

@@ -3,11 +3,12 @@
 // Loading at run time lets one build serve with whichever package is there (`onnxruntime`, its GPU
 // sibling, any release since 1.17), and lets a build without it serve its other backends.
 //
-// The library itself stays in the process for good once loaded: its threads and exit handlers do
-// not survive being unmapped. What goes with the last holder is its environment.
+// The library and its environment stay in the process for good once loaded: its threads and exit
+// handlers do not survive being unmapped, and its own count of environments cannot stand one model
+// releasing the last while another creates the next.
 //
 // Threads: immutable once opened; every call into the library made here is thread-safe.
-// Owns: one count on the process's environment, the description of CPU memory.
+// Owns: the description of CPU memory.
 // Invariants: 1. every object made by the library is released before its OnnxRuntimeLibrary is;
 //                sessions hold it by shared_ptr, since responses may outlive their model.
 #pragma once
@@ -48,7 +49,8 @@ class OnnxRuntimeLibrary {
     std::string_view version() const { return version_; }
     // Whether kTensorInfoHasShape may be called.
     bool has_shape_query() const { return has_shape_query_; }
-    ort::Env* env() const { return env_.get(); }
+    // The process's one environment; never released.
+    ort::Env* env() const { return env_; }
     // Plain CPU memory.
     ort::MemoryInfo* cpu_memory() const { return cpu_memory_.get(); }
     // The library's allocator for what it hands to us; borrowed.
@@ -77,7 +79,7 @@ class OnnxRuntimeLibrary {
     ort::Api api_;
     std::string version_;
     bool has_shape_query_ = false;
-    OnnxOwned<ort::Env> env_;
+    ort::Env* env_ = nullptr;
     OnnxOwned<ort::MemoryInfo> cpu_memory_;
     ort::Allocator* allocator_ = nullptr;
 };

@@ -102,13 +102,14 @@ ParameterValue parameter_value_of(py::handle value) {
 // One in-process input: (name, wire data type, shape, bytes-like).
 using PythonInput = std::tuple<std::string, std::string, std::vector<int64_t>, py::object>;
 
-Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t version, std::string id,
+Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t version,
+                       std::string request_id,
                        const std::vector<PythonInput>& inputs, std::vector<std::string> outputs,
                        const py::dict& parameters) {
     auto request = std::make_unique<InferenceRequest>();
     request->model_name = std::move(model);
     request->model_version = version;
-    request->id = std::move(id);
+    request->id = std::move(request_id);
     for (const auto& [name, data_type, shape, data] : inputs) {
         std::optional<DataType> type = data_type_of(data_type);
         if (!type) {
@@ -213,7 +214,7 @@ void bind_inference(py::module_& module) {
              py::arg("json_length"), py::arg("max_input_size"))
         .def("submit_protobuf", &submit_protobuf, py::arg("message"))
         .def("submit_tensors", &submit_tensors, py::arg("model"), py::arg("version"),
-             py::arg("id"), py::arg("inputs"), py::arg("outputs"), py::arg("parameters"));
+             py::arg("request_id"), py::arg("inputs"), py::arg("outputs"), py::arg("parameters"));
 
     module.def("encode_error_json",
                [](const std::string& text) { return py::bytes(encode_error_json(text)); },

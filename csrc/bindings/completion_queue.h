@@ -5,8 +5,8 @@
 // come. So a burst of completions costs one wake-up.
 //
 // Threads: deliver is thread-safe; everything else is confined(python).
-// Owns: delivered responses until drained; the eventfd. Shares: the server, because responses borrow
-// from its memory pool.
+// Owns: delivered responses until drained; the eventfd. Shares: the server, because responses
+// borrow from its memory pool.
 // Invariants: the destructor waits for every request that was submitted to this queue.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Status across the Python boundary: an error becomes the exception `_core.StatusError(code, text)`.
+// Status across the Python boundary: an error becomes the exception StatusError(code, text).
 //
 // The typed face (core.py) turns that into one class per code. Texts may hold bytes that a client
 // sent; what is not UTF-8 is replaced.

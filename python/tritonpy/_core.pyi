@@ -88,7 +88,7 @@ class CompletionQueue:
         self,
         model: str,
         version: int,
-        id: str,
+        request_id: str,
         inputs: Sequence[tuple[str, str, Sequence[int], object]],
         outputs: Sequence[str],
         parameters: dict[str, bool | int | float | str],

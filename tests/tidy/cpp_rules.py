@@ -111,7 +111,8 @@ def header_essay(source: Source) -> list[str]:
 
 def explained_tests(source: Source) -> list[str]:
     """A C++ test opens with its goal and method."""
-    if source.suffix != ".cc" or not source.is_under("tests") or source.text.startswith("// "):
+    is_test = source.is_under("tests") and source.path.endswith("_test.cc")
+    if not is_test or source.text.startswith("// "):
         return []
     return [f"{source.path}: must open with a comment that gives goal and method"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,7 @@ from tritonpy.core.status import core_errors
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class JsonAnswer:
+class JsonAnswer(NamedTuple):
     """An HTTP inference answer; `json_length` is set when binary tensors follow the JSON."""
 
     body: bytes
@@ -64,30 +63,30 @@ class Inference:
         self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
     ) -> JsonAnswer:
         """Run one V2 HTTP inference body; `json_length` is Inference-Header-Content-Length."""
-        with core_errors():
+        with core_errors:
             pending = self._queue.submit_json(model, version, body, json_length, max_input_size)
         encoded = await self._answer(pending, _core.Response.encode_json)
         return JsonAnswer(*encoded)
 
     async def infer_protobuf(self, message: bytes) -> bytes:
         """Run one serialised ModelInferRequest; return the serialised ModelInferResponse."""
-        with core_errors():
+        with core_errors:
             pending = self._queue.submit_protobuf(message)
         return await self._answer(pending, _core.Response.encode_protobuf)
 
     async def infer_stream_protobuf(self, message: bytes) -> bytes:
         """Run one serialised ModelInferRequest; return a serialised ModelStreamInferResponse."""
-        with core_errors():
+        with core_errors:
             pending = self._queue.submit_protobuf(message)
         return await self._answer(pending, _core.Response.encode_stream_protobuf)
 
     async def infer(self, request: InferRequest) -> InferResult:
         """Run one in-process request on numpy arrays."""
-        with core_errors():
+        with core_errors:
             pending = self._queue.submit_tensors(
                 model=request.model,
                 version=request.version,
-                id=request.id,
+                request_id=request.id,
                 inputs=[core_input(name, array) for name, array in request.inputs.items()],
                 outputs=request.outputs,
                 parameters=dict(request.parameters),
@@ -113,7 +112,7 @@ class Inference:
         except asyncio.CancelledError:
             pending.cancel()
             raise
-        with core_errors():
+        with core_errors:
             return encode(response)
 
     def _resolve_delivered(self) -> None:

@@ -35,7 +35,7 @@ class Log:
 
     def configure(self, settings: LogSettings) -> None:
         """Apply all settings at once; InvalidArgError when the file cannot be opened."""
-        with core_errors():
+        with core_errors:
             self._log.configure(
                 info=settings.info,
                 warning=settings.warning,

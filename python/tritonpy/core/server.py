@@ -26,7 +26,7 @@ class Core:
 
     def describe_onnx_model(self, path: str) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""
-        with core_errors():
+        with core_errors:
             inputs, outputs = _core.describe_onnx_model(
                 self._onnxruntime_library, path, self._log.handle
             )
@@ -34,7 +34,7 @@ class Core:
 
     def build_model(self, config: CoreModelConfig) -> BuiltModel:
         """Load a model version that serves nobody yet. Blocks while its backend loads."""
-        with core_errors():
+        with core_errors:
             return self._server.build_model(config)
 
     def publish(self, name: str, models: Sequence[BuiltModel], retire: Sequence[int]) -> None:
@@ -50,17 +50,17 @@ class Core:
 
     def resolve_version(self, name: str, version: int = -1) -> int:
         """Return the ready version that a request for `version` (-1: newest) would go to."""
-        with core_errors():
+        with core_errors:
             return self._server.resolve_version(name, version)
 
     def parse_model_version(self, text: str) -> int:
         """Parse the version of a request ("": -1, the newest)."""
-        with core_errors():
+        with core_errors:
             return _core.parse_model_version(text)
 
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one ready version."""
-        with core_errors():
+        with core_errors:
             return statistics_of(self._server.statistics(name, version))
 
     def drain(self, timeout_s: float) -> bool:

@@ -84,58 +84,60 @@ def test_every_spelling_of_lists_maps_and_messages_is_read() -> None:
     assert list(config.version_policy.specific.versions) == [1, 3]
 
 
+SMALL_MODEL_AS_JSON: dict[str, Any] = {
+    "name": "m",
+    "platform": "",
+    "backend": "identity",
+    "runtime": "",
+    "version_policy": {"latest": {"num_versions": 1}},
+    "max_batch_size": 0,
+    "input": [
+        {
+            "name": "x",
+            "data_type": "TYPE_INT64",
+            "format": "FORMAT_NONE",
+            "dims": [-1, 2],
+            "is_shape_tensor": False,
+            "allow_ragged_batch": False,
+            "optional": False,
+            "is_non_linear_format_io": False,
+        }
+    ],
+    "output": [],
+    "batch_input": [],
+    "batch_output": [],
+    "optimization": {
+        "priority": "PRIORITY_DEFAULT",
+        "input_pinned_memory": {"enable": True},
+        "output_pinned_memory": {"enable": True},
+        "gather_kernel_buffer_threshold": 0,
+        "eager_batching": False,
+    },
+    "instance_group": [
+        {
+            "name": "m",
+            "kind": "KIND_CPU",
+            "count": 1,
+            "gpus": [],
+            "secondary_devices": [],
+            "profile": [],
+            "passive": False,
+            "host_policy": "",
+        }
+    ],
+    "default_model_filename": "",
+    "cc_model_filenames": {},
+    "metric_tags": {},
+    "parameters": {},
+    "model_warmup": [],
+}
+
+
 def test_json_has_original_names_defaults_and_declared_order() -> None:
     text = 'name: "m" backend: "identity" input { name: "x" data_type: TYPE_INT64 dims: [ -1, 2 ] }'
     config = normalize(parse_config(text, "config.pbtxt"), Devices())
-    expected: dict[str, Any] = {
-        "name": "m",
-        "platform": "",
-        "backend": "identity",
-        "runtime": "",
-        "version_policy": {"latest": {"num_versions": 1}},
-        "max_batch_size": 0,
-        "input": [
-            {
-                "name": "x",
-                "data_type": "TYPE_INT64",
-                "format": "FORMAT_NONE",
-                "dims": [-1, 2],
-                "is_shape_tensor": False,
-                "allow_ragged_batch": False,
-                "optional": False,
-                "is_non_linear_format_io": False,
-            }
-        ],
-        "output": [],
-        "batch_input": [],
-        "batch_output": [],
-        "optimization": {
-            "priority": "PRIORITY_DEFAULT",
-            "input_pinned_memory": {"enable": True},
-            "output_pinned_memory": {"enable": True},
-            "gather_kernel_buffer_threshold": 0,
-            "eager_batching": False,
-        },
-        "instance_group": [
-            {
-                "name": "m",
-                "kind": "KIND_CPU",
-                "count": 1,
-                "gpus": [],
-                "secondary_devices": [],
-                "profile": [],
-                "passive": False,
-                "host_policy": "",
-            }
-        ],
-        "default_model_filename": "",
-        "cc_model_filenames": {},
-        "metric_tags": {},
-        "parameters": {},
-        "model_warmup": [],
-    }
     # Compared as text: the order of the keys is part of the form.
-    assert json.dumps(config_to_json(config)) == json.dumps(expected)
+    assert json.dumps(config_to_json(config)) == json.dumps(SMALL_MODEL_AS_JSON)
 
 
 def test_json_writes_large_integers_as_numbers_but_three_fields_as_strings() -> None:

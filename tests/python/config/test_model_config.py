@@ -36,30 +36,30 @@ def lowered(text: str, devices: Devices) -> CoreModelConfig:
     return lower(normalize(config, devices), 7, "/models/m/7/model.b", {"y": ("cat", "dog")})
 
 
+EVERY_VALUE = """
+max_batch_size: 8
+input { name: "x" data_type: TYPE_STRING dims: [ 1 ] reshape { } }
+input {
+  name: "r" data_type: TYPE_FP32 dims: -1
+  optional: true allow_ragged_batch: true is_shape_tensor: true
+}
+output { name: "y" data_type: TYPE_BF16 dims: [ 2, 3 ] reshape { shape: 6 } }
+dynamic_batching {
+  preferred_batch_size: [ 4, 2, 4 ]
+  max_queue_delay_microseconds: 100
+  preserve_ordering: true
+  default_queue_policy { max_queue_size: 9 }
+}
+instance_group { name: "g" count: 2 kind: KIND_CPU }
+instance_group { kind: KIND_MODEL passive: true host_policy: "own" }
+parameters { key: "k" value { string_value: "v" } }
+optimization { graph { level: -1 } }
+model_transaction_policy { decoupled: true }
+"""
+
+
 def test_every_value_reaches_the_core() -> None:
-    core = lowered(
-        """
-        max_batch_size: 8
-        input { name: "x" data_type: TYPE_STRING dims: [ 1 ] reshape { } }
-        input {
-          name: "r" data_type: TYPE_FP32 dims: -1
-          optional: true allow_ragged_batch: true is_shape_tensor: true
-        }
-        output { name: "y" data_type: TYPE_BF16 dims: [ 2, 3 ] reshape { shape: 6 } }
-        dynamic_batching {
-          preferred_batch_size: [ 4, 2, 4 ]
-          max_queue_delay_microseconds: 100
-          preserve_ordering: true
-          default_queue_policy { max_queue_size: 9 }
-        }
-        instance_group { name: "g" count: 2 kind: KIND_CPU }
-        instance_group { kind: KIND_MODEL passive: true host_policy: "own" }
-        parameters { key: "k" value { string_value: "v" } }
-        optimization { graph { level: -1 } }
-        model_transaction_policy { decoupled: true }
-        """,
-        Devices(),
-    )
+    core = lowered(EVERY_VALUE, Devices())
     assert core == CoreModelConfig(
         name="m",
         version=7,

@@ -3,6 +3,8 @@
 //
 // The library's path is compiled in as TRITONPY_ONNXRUNTIME_LIBRARY; without it these tests are not
 // built.
+//
+// Threads: compatible.
 #pragma once
 
 #include <gtest/gtest.h>

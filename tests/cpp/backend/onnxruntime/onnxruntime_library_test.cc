@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
+#include <vector>
+
 #include "backend/onnxruntime/onnx_fixture.h"
+#include "base/thread.h"
 
 namespace tritonpy {
 namespace {
@@ -26,6 +31,23 @@ TEST(OnnxRuntimeLibrary, opens_again_after_the_last_holder_has_gone) {
         ASSERT_TRUE(first.ok() && second.ok());
         EXPECT_EQ(first.value()->env(), second.value()->env());
     }
+}
+
+// Models used to release the environment with their last count, and ONNX Runtime then refused a
+// model that was being loaded meanwhile: "Only one instance of LoggingManager ...".
+TEST(OnnxRuntimeLibrary, opens_while_others_close) {
+    std::atomic<int> failures{0};
+    {
+        std::vector<std::unique_ptr<Thread>> threads;
+        for (int thread = 0; thread < 4; ++thread) {
+            threads.push_back(std::make_unique<Thread>("opener", [&failures] {
+                for (int round = 0; round < 200; ++round) {
+                    failures += OnnxRuntimeLibrary::open(kOnnxRuntimeLibrary).ok() ? 0 : 1;
+                }
+            }));
+        }
+    }
+    EXPECT_EQ(failures, 0);
 }
 
 TEST(OnnxRuntimeLibrary, error_becomes_internal_with_code_and_text) {

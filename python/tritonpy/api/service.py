@@ -1,0 +1,272 @@
+"""The V2 protocol's control plane without a transport: every operation but inference.
+
+Inference goes straight from a front end to `tritonpy.core.Inference`, as bytes. Everything here
+answers with values of `api.messages` or raises one of `tritonpy.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Final, Protocol
+
+from tritonpy.api.messages import (
+    ModelMetadata,
+    ServerMetadata,
+    Settings,
+    TensorMetadata,
+    VersionStatistics,
+)
+from tritonpy.config import ModelConfig, wire_name
+from tritonpy.core import LogSettings, ModelStatistics
+from tritonpy.errors import (
+    InvalidArgError,
+    NotFoundError,
+    TritonError,
+    UnavailableError,
+    UnsupportedError,
+)
+from tritonpy.protos.model_config_pb2 import ModelInput, ModelOutput
+from tritonpy.repository import IndexEntry, ParameterValue, ServedVersion
+
+# In Triton's order; what is not implemented is not claimed.
+EXTENSIONS: Final = (
+    "classification",
+    "model_repository",
+    "model_repository(unload_dependents)",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "statistics",
+)
+_SHARED_MEMORY_DISABLED: Final = (
+    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
+)
+_TRACE_SETTINGS: Final = Settings(
+    {
+        "trace_level": ("OFF",),
+        "trace_rate": "1000",
+        "trace_count": "-1",
+        "log_frequency": "0",
+        "trace_file": "",
+        "trace_mode": "triton",
+    }
+)
+
+
+class ServedModels(Protocol):
+    """What the service asks of the repository; `tritonpy.repository.ModelRepository` does it."""
+
+    @property
+    def is_exiting(self) -> bool:
+        """Whether the server is on its way out."""
+
+    def is_ready(self, *, strict: bool) -> bool:
+        """Return whether the server can do what it should."""
+
+    def served(self, name: str, version: int = -1) -> ServedVersion:
+        """Return the version that a request for `version` (-1: newest) goes to."""
+
+    def ready_versions(self, name: str) -> tuple[int, ...]:
+        """Return the versions of a model that serve, ascending."""
+
+    def all_served(self) -> Sequence[ServedVersion]:
+        """Return every version that serves."""
+
+    def index(self, *, ready_only: bool = False) -> Sequence[IndexEntry]:
+        """Return every model and version known. Reads directories."""
+
+    def submit_load(self, name: str, parameters: Mapping[str, ParameterValue]) -> Future[None]:
+        """Begin to load a model."""
+
+    def submit_unload(self, name: str, parameters: Mapping[str, ParameterValue]) -> Future[None]:
+        """Begin to unload a model."""
+
+
+class ModelCounters(Protocol):
+    """What the service asks of the core; `tritonpy.core.Core` does it."""
+
+    def parse_model_version(self, text: str) -> int:
+        """Parse the version of a request ("": -1, the newest)."""
+
+    def statistics(self, name: str, version: int) -> ModelStatistics:
+        """Return the counters of one version that serves."""
+
+
+class V2Service:
+    """The control plane of V2. Confined to the asyncio loop; only coroutines wait for anything."""
+
+    def __init__(
+        self,
+        repository: ServedModels,
+        core: ModelCounters,
+        log_settings: Callable[[], LogSettings],
+        *,
+        server_name: str,
+        server_version: str,
+        strict_readiness: bool,
+    ) -> None:
+        self._repository = repository
+        self._core = core
+        self._log_settings = log_settings
+        self._metadata = ServerMetadata(server_name, server_version, EXTENSIONS)
+        self._strict_readiness = strict_readiness
+
+    @property
+    def is_exiting(self) -> bool:
+        """Whether the server is on its way out and takes no new work."""
+        return self._repository.is_exiting
+
+    def parse_version(self, text: str) -> int:
+        """Return a request's version as a number, -1 for an empty text."""
+        return self._core.parse_model_version(text) if text else -1
+
+    def is_live(self) -> bool:
+        """Return True: whoever can be asked lives. Raises UnavailableError while exiting."""
+        self._refuse_while_exiting()
+        return True
+
+    def is_ready(self) -> bool:
+        """Return whether every model that should serve does. Raises UnavailableError on exit."""
+        self._refuse_while_exiting()
+        return self._repository.is_ready(strict=self._strict_readiness)
+
+    def require_model_ready(self, name: str, version: str) -> None:
+        """Raise the error that an inference request for this version would get, if any."""
+        self._repository.served(name, self.parse_version(version))
+
+    def is_model_ready(self, name: str, version: str) -> bool:
+        """Return whether a version serves; False also for a model that nobody knows."""
+        parsed = self.parse_version(version)
+        try:
+            self._repository.served(name, parsed)
+        except TritonError:
+            return False
+        return True
+
+    def server_metadata(self) -> ServerMetadata:
+        """Return what the server is."""
+        return self._metadata
+
+    def model_metadata(self, name: str, version: str) -> ModelMetadata:
+        """Return what a model takes and gives; without a version, every version is listed."""
+        served = self._repository.served(name, self.parse_version(version))
+        config = served.config
+        batched = config.max_batch_size >= 1
+        return ModelMetadata(
+            name=name,
+            versions=(served.version,) if version else self._repository.ready_versions(name),
+            platform=config.platform or config.backend,
+            inputs=tuple(_tensor_metadata(tensor, batched) for tensor in config.input),
+            outputs=tuple(_tensor_metadata(tensor, batched) for tensor in config.output),
+        )
+
+    def model_config(self, name: str, version: str) -> ModelConfig:
+        """Return the completed config of a version. The caller must not change it."""
+        return self._repository.served(name, self.parse_version(version)).config
+
+    def statistics(self, name: str = "", version: str = "") -> list[VersionStatistics]:
+        """Return the counters of a version, of a model's versions, or of everything that serves.
+
+        Raises InvalidArgError when what is named does not serve.
+        """
+        wanted = self.parse_version(version)
+        if not name:
+            return list(self._counters(self._repository.all_served()))
+        versions = [model for model in self._repository.all_served() if model.name == name]
+        if not versions:
+            raise InvalidArgError(f"requested model '{name}' is not available")
+        if wanted != -1:
+            versions = [model for model in versions if model.version == wanted]
+            if not versions:
+                raise InvalidArgError(
+                    f"requested model version is not available for model '{name}'"
+                )
+        return list(self._counters(versions))
+
+    async def repository_index(self, *, ready_only: bool) -> Sequence[IndexEntry]:
+        """Return every model of the repositories and the state of its versions."""
+        return await asyncio.to_thread(self._repository.index, ready_only=ready_only)
+
+    async def load_model(self, name: str, parameters: Mapping[str, ParameterValue]) -> None:
+        """Load a model, or bring it up to date; returns when it serves."""
+        await _finished(self._repository.submit_load(name, parameters))
+
+    async def unload_model(self, name: str, parameters: Mapping[str, ParameterValue]) -> None:
+        """Unload a model; returns when its last request is answered."""
+        await _finished(self._repository.submit_unload(name, parameters))
+
+    def trace_settings(self, model: str = "") -> Settings:
+        """Return the trace settings, which are the same for the server and for every model."""
+        if model and not self._repository.ready_versions(model):
+            raise InvalidArgError(f"Request for unknown model : {model}")
+        return _TRACE_SETTINGS
+
+    def update_trace_settings(self, names: Iterable[str], model: str = "") -> Settings:
+        """Refuse to change any trace setting; return them when none is named."""
+        settings = self.trace_settings(model)
+        _refuse_update("trace", names)
+        return settings
+
+    def log_settings(self) -> Settings:
+        """Return the log settings in force."""
+        settings = self._log_settings()
+        return Settings(
+            {
+                "log_file": settings.file,
+                "log_info": settings.info,
+                "log_warning": settings.warning,
+                "log_error": settings.error,
+                "log_verbose_level": settings.verbose_level,
+                "log_format": settings.format,
+            }
+        )
+
+    def update_log_settings(self, names: Iterable[str]) -> Settings:
+        """Refuse to change any log setting; return them when none is named."""
+        _refuse_update("log", names)
+        return self.log_settings()
+
+    def require_shared_memory(self) -> None:
+        """Raise UnsupportedError: clients may not register memory of theirs."""
+        raise UnsupportedError(_SHARED_MEMORY_DISABLED)
+
+    def require_region_known(self, kind: str, region: str) -> None:
+        """Raise NotFoundError for a region's name: there are none. `kind` is system or cuda."""
+        if region:
+            raise NotFoundError(f"Unable to find {kind} shared memory region: '{region}'")
+
+    def _counters(self, models: Iterable[ServedVersion]) -> Iterable[VersionStatistics]:
+        for model in models:
+            try:
+                counters = self._core.statistics(model.name, model.version)
+            except TritonError:  # unloaded meanwhile
+                continue
+            yield VersionStatistics(model.name, model.version, counters)
+
+    def _refuse_while_exiting(self) -> None:
+        if self._repository.is_exiting:
+            raise UnavailableError("Server exiting")
+
+
+def _tensor_metadata(tensor: ModelInput | ModelOutput, batched: bool) -> TensorMetadata:
+    dims = tuple(tensor.dims)
+    shape = (-1, *dims) if batched else dims
+    return TensorMetadata(tensor.name, wire_name(tensor.data_type), shape)
+
+
+async def _finished(job: Future[None]) -> None:
+    """Wait for a job that goes on also when the caller goes away."""
+    try:
+        await asyncio.shield(asyncio.wrap_future(job))
+    except asyncio.CancelledError:
+        if job.cancelled():  # dropped by a repository that closes, not by our caller
+            raise UnavailableError("Server exiting") from None
+        raise
+
+
+def _refuse_update(kind: str, names: Iterable[str]) -> None:
+    listed = ", ".join(f"'{name}'" for name in names)
+    if listed:
+        raise UnsupportedError(f"{kind} settings can not be updated, got: {listed}")

@@ -1,0 +1,1 @@
+"""What carries the V2 protocol to clients."""

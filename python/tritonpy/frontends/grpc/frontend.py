@@ -1,0 +1,132 @@
+"""The gRPC service: V2, health and reflection on one port, under grpc.aio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from tritonpy.api import V2Service
+from tritonpy.core import Core, Inference, Log
+from tritonpy.errors import InvalidArgError, UnavailableError
+from tritonpy.frontends.grpc.health import HEALTH_SERVICE_NAME, health_handlers
+from tritonpy.frontends.grpc.infer import InferCalls
+from tritonpy.frontends.grpc.servicer import SERVICE_NAME, ControlCalls, service_handlers
+from tritonpy.options import GrpcOptions, GrpcTls
+from tritonpy.protos import new_pool
+
+_MAX_MESSAGE_BYTES: Final = 2**31 - 1
+# What the core library of gRPC makes of its compression levels.
+_COMPRESSION_OF_LEVEL: Final = {
+    "none": None,
+    "low": grpc.Compression.Gzip,
+    "medium": grpc.Compression.Deflate,
+    "high": grpc.Compression.Deflate,
+}
+
+
+class GrpcFrontend:
+    """V2 over gRPC. Confined to the loop that starts it; owns its way into the core."""
+
+    name = "GRPC"
+
+    def __init__(self, options: GrpcOptions, core: Core, service: V2Service, log: Log) -> None:
+        self._options = options
+        self._core = core
+        self._service = service
+        self._log = log
+        self._inference: Inference | None = None
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
+        server = grpc.aio.server(options=list(_channel_options(self._options)))
+        self._inference = self._core.inference()
+        infer = InferCalls(
+            self._inference,
+            lambda: self._service.is_exiting,
+            _COMPRESSION_OF_LEVEL[self._options.compression_level],
+        )
+        calls = {
+            SERVICE_NAME: service_handlers(ControlCalls(self._service), infer),
+            HEALTH_SERVICE_NAME: health_handlers(self._service),
+        }
+        for service_name, handlers in calls.items():
+            handler = grpc.method_handlers_generic_handler(service_name, handlers)
+            server.add_generic_rpc_handlers((handler,))
+        _add_reflection(server)
+        port = self._bind(server)
+        self._server = server
+        await server.start()
+        self._log.info(f"Started GRPCInferenceService at {self._options.address}:{port}")
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop listening, give answers `grace_s` to be written, and close what is left.
+
+        Without any grace, requests that are still in the core are left there.
+        """
+        if self._server is not None:
+            await self._server.stop(grace_s)
+        if self._inference is not None and grace_s > 0:
+            self._inference.close()
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        address = f"{self._options.address}:{self._options.port}"
+        try:
+            if self._options.tls is None:
+                port = server.add_insecure_port(address)
+            else:
+                port = server.add_secure_port(address, _credentials(self._options.tls))
+        except RuntimeError as error:
+            raise UnavailableError(f"Socket '{address}' already in use") from error
+        if port == 0:
+            raise UnavailableError(f"Socket '{address}' already in use")
+        return port
+
+
+def _channel_options(options: GrpcOptions) -> Iterator[tuple[str, int]]:
+    keepalive = options.keepalive
+    yield "grpc.max_send_message_length", _MAX_MESSAGE_BYTES
+    yield "grpc.max_receive_message_length", _MAX_MESSAGE_BYTES
+    yield "grpc.so_reuseport", int(options.reuse_port)
+    yield "grpc.keepalive_time_ms", keepalive.time_ms
+    yield "grpc.keepalive_timeout_ms", keepalive.timeout_ms
+    yield "grpc.keepalive_permit_without_calls", int(keepalive.permit_without_calls)
+    yield "grpc.http2.max_pings_without_data", keepalive.max_pings_without_data
+    yield (
+        "grpc.http2.min_ping_interval_without_data_ms",
+        keepalive.min_recv_ping_interval_ms,
+    )
+    yield "grpc.http2.max_ping_strikes", keepalive.max_ping_strikes
+    if keepalive.max_connection_age_ms:
+        yield "grpc.max_connection_age_ms", keepalive.max_connection_age_ms
+    if keepalive.max_connection_age_grace_ms:
+        yield "grpc.max_connection_age_grace_ms", keepalive.max_connection_age_grace_ms
+
+
+def _credentials(tls: GrpcTls) -> grpc.ServerCredentials:
+    root = None if tls.root_cert is None else _read(tls.root_cert)
+    return grpc.ssl_server_credentials(
+        [(_read(tls.server_key), _read(tls.server_cert))],
+        root_certificates=root,
+        require_client_auth=tls.mutual,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidArgError(f"failed to read '{path}': {error.strerror}") from error
+
+
+def _add_reflection(server: grpc.aio.Server) -> None:
+    pool = new_pool()
+    for file in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+        pool.AddSerializedFile(file.serialized_pb)
+    names = (SERVICE_NAME, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool)

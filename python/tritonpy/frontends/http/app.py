@@ -1,0 +1,150 @@
+"""The HTTP front end as one ASGI application.
+
+Inference is answered here, before any routing: at tens of microseconds a request, a router, request
+and response objects would cost more than the work. Everything else goes to the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tritonpy.api import V2Service
+from tritonpy.core import JsonAnswer, Log, encode_error_json
+from tritonpy.errors import ErrorCode, TritonError
+from tritonpy.frontends.http.connection import connection_of
+from tritonpy.frontends.http.encoding import SUPPORTED, UNKNOWN_CODING, choose_coding, encode
+from tritonpy.frontends.http.request_body import json_length_of, read_body
+from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_CODE
+
+_MODELS: Final = b"/v2/models/"
+_INFER: Final = b"/infer"
+_TARGET: Final = re.compile(rb"/v2/models/([^/]+)(?:/versions/([0-9]+))?/infer")
+_TARGETS_MAX: Final = 4096
+_JSON: Final = (b"content-type", b"application/json")
+_BINARY: Final = (b"content-type", b"application/octet-stream")
+
+
+class JsonInference(Protocol):
+    """What the front end asks of the core's `Inference`."""
+
+    async def infer_json(
+        self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
+    ) -> JsonAnswer:
+        """Run one V2 HTTP inference body."""
+
+
+class InferTarget(NamedTuple):
+    """Which model a path asks to infer with; the version is empty for the newest."""
+
+    model: str
+    version: str
+
+
+@lru_cache(_TARGETS_MAX)  # the same few paths again and again
+def infer_target(path: bytes) -> InferTarget | None:
+    """Return the target of an inference path, None for any other path.
+
+    Segments are taken as they arrive, without percent-decoding, as Triton does.
+    """
+    if not (path.startswith(_MODELS) and path.endswith(_INFER)):
+        return None
+    match = _TARGET.fullmatch(path)
+    if match is None:
+        return None
+    model, version = match.groups(b"")
+    return InferTarget(model.decode("ascii"), version.decode("ascii"))
+
+
+class HttpApp:
+    """Confined to the loop."""
+
+    def __init__(
+        self,
+        service: V2Service,
+        inference: JsonInference,
+        control: ASGIApp,
+        log: Log,
+        max_input_size: int,
+    ) -> None:
+        """`control` answers everything but inference; sizes are in bytes."""
+        self._service = service
+        self._inference = inference
+        self._control = control
+        self._log = log
+        self._max_input_size = max_input_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        target = infer_target(scope["raw_path"]) if scope["type"] == "http" else None
+        if target is None:
+            await self._control(scope, receive, send)
+        elif scope["method"] != "POST":
+            await _send(send, _error(METHOD_NOT_ALLOWED, "Method Not Allowed"))
+        else:
+            await self._infer(target, scope, receive, send)
+
+    async def _infer(self, target: InferTarget, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = connection_of(scope)
+        if connection is None:
+            await _send(send, await self._response(target, scope, receive))
+            return
+        connection.set_running(asyncio.current_task())
+        try:
+            response = await self._response(target, scope, receive)
+            connection.cork()
+            await _send(send, response)
+        finally:
+            connection.set_running(None)
+            connection.uncork()
+
+    async def _response(self, target: InferTarget, scope: Scope, receive: Receive) -> _Response:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            version = self._service.parse_version(target.version)
+            body = await read_body(scope, receive, headers, self._max_input_size)
+            answer = await self._inference.infer_json(
+                target.model, version, body, json_length_of(headers), self._max_input_size
+            )
+        except TritonError as error:
+            return _error(STATUS_OF_CODE[error.code], error.message)
+        except Exception as error:  # a bug, which must not take the connection with it
+            text = f"internal error: {type(error).__name__}: {error}"
+            self._log.error(text)
+            return _error(STATUS_OF_CODE[ErrorCode.INTERNAL], text)
+        return await _success(answer, headers.get(b"accept-encoding"))
+
+
+class _Response(NamedTuple):
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+async def _success(answer: JsonAnswer, accept_encoding: bytes | None) -> _Response:
+    body = answer.body
+    headers = [_JSON]
+    if answer.json_length is not None:
+        headers = [_BINARY, (b"inference-header-content-length", b"%d" % answer.json_length)]
+    coding = None if accept_encoding is None else choose_coding(accept_encoding)
+    if coding is not None:
+        body = await encode(body, coding)
+        headers.append((b"content-encoding", coding))
+    return _Response(OK, headers, body)
+
+
+def _error(status: int, text: str) -> _Response:
+    headers = [_JSON]
+    if text == UNKNOWN_CODING:
+        headers.append((b"accept-encoding", SUPPORTED))
+    return _Response(status, headers, encode_error_json(text))
+
+
+async def _send(send: Send, response: _Response) -> None:
+    status, headers, body = response
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

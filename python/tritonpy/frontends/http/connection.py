@@ -1,0 +1,119 @@
+"""One HTTP connection under uvicorn, and the four things that uvicorn leaves to us.
+
+When the client goes away, the request that runs for it is cancelled, at no cost for those that
+stay. Request heads are bounded. The chunks of a chunked body are counted. The head and the body of
+a response can leave in one system call instead of two, which cost more than anything else here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_STATE_KEY: Final = "tritonpy.connection"
+# Request line and headers, as most servers allow them.
+_MAX_HEAD_BYTES: Final = 64 * 1024
+
+
+class _CorkedTransport:
+    """A transport that can keep what is written until it is told to let go."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._kept: list[bytes] | None = None
+        self.is_closing = transport.is_closing  # asked for every response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write now, or keep."""
+        if self._kept is None:
+            self._transport.write(data)
+        else:
+            self._kept.append(data)
+
+    def cork(self) -> None:
+        """Keep what is written from now on."""
+        self._kept = []
+
+    def uncork(self) -> None:
+        """Write what was kept."""
+        kept, self._kept = self._kept, None
+        if kept:
+            self._transport.writelines(kept)
+
+    def close(self) -> None:
+        """Write what was kept and close."""
+        self.uncork()
+        self._transport.close()
+
+
+class Connection(HttpToolsProtocol):
+    """Confined to the loop. Requests on one connection run one after another.
+
+    Every override runs for every request, so there are few.
+    """
+
+    _head_bytes = 0
+    _chunks = 0
+    _chunked_scope: object = None  # of the request whose chunks are counted
+    _running: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._corked = _CorkedTransport(transport)
+        self.app_state = {**self.app_state, _STATE_KEY: self}  # copied into every scope
+        super().connection_made(self._corked)  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        cycle = self.cycle
+        in_body = cycle is not None and cycle.more_body
+        super().data_received(data)
+        if in_body or self.cycle is not cycle:
+            self._head_bytes = 0  # these bytes are of a body, or a head ended with them
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self.send_400_response("Request head is too large.")
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk; httptools calls this for the empty last one too."""
+        if self._chunked_scope is not self.scope:
+            self._chunked_scope, self._chunks = self.scope, 0
+        self._chunks += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._running is not None:
+            self._running.cancel()
+
+    def chunks_of(self, scope: Scope) -> int:
+        """Return the chunks of a request's body so far, the empty last one among them."""
+        return self._chunks if self._chunked_scope is scope else 0
+
+    def cork(self) -> None:
+        """Keep what is written until uncork."""
+        self._corked.cork()
+
+    def uncork(self) -> None:
+        """Write what was kept, in one go."""
+        self._corked.uncork()
+
+    def set_running(self, task: asyncio.Task[None] | None) -> None:
+        """Name the task to cancel when the client goes away."""
+        self._running = task
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """Return the connection that a request came by; None under another server."""
+    state = scope.get("state")
+    return None if state is None else state.get(_STATE_KEY)
+
+
+def chunk_count(scope: Scope) -> int:
+    """Return the chunks of a request's body so far, the empty last one among them."""
+    connection = connection_of(scope)
+    return 0 if connection is None else connection.chunks_of(scope)

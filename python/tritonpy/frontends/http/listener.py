@@ -1,0 +1,89 @@
+"""A listening socket with uvicorn behind it, inside a loop that somebody else runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import math
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tritonpy.errors import UnavailableError
+from tritonpy.frontends.http.connection import Connection
+
+# Triton never closes an idle connection; an hour is close to that and still bounded.
+_KEEP_ALIVE_S: Final = 3600
+_BACKLOG: Final = 2048
+
+
+class HttpListener:
+    """Serves one ASGI application at one address. Confined to the loop."""
+
+    def __init__(self, app: ASGIApp, address: str, port: int, *, reuse_port: bool = False) -> None:
+        """Port 0 is any free one. With `reuse_port` other servers may listen there too."""
+        self._app = app
+        self._address = address
+        self._port = port
+        self._reuse_port = reuse_port
+        self._server: _Uvicorn | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """`<address>:<port>`, with the port that it has."""
+        return f"{self._address}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises UnavailableError `Socket '<address>:<port>' already in use`."""
+        listening = self._bind()
+        self._port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            self._app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
+        self._server = _Uvicorn(config)
+        self._serving = asyncio.ensure_future(self._server.serve(sockets=[listening]))
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop listening, give answers `grace_s` to be written, and close what is left."""
+        if self._server is None or self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = math.ceil(grace_s)
+        self._server.should_exit = True
+        await self._serving
+
+    def _bind(self) -> socket.socket:
+        host = self._address.removeprefix("ipv6:").strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server(
+                (host, self._port), family=family, backlog=_BACKLOG, reuse_port=self._reuse_port
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise UnavailableError(f"Socket '{self.endpoint}' already in use") from error
+            raise UnavailableError(f"Socket '{self.endpoint}': {error}") from error
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: the server's own decide when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

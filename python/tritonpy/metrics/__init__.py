@@ -1,0 +1,7 @@
+"""Prometheus metrics with Triton's names."""
+
+from tritonpy.metrics.cpu_metrics import CpuMetrics
+from tritonpy.metrics.model_metrics import ModelMetrics
+from tritonpy.metrics.page import MetricsApp, MetricsPage
+
+__all__ = ["CpuMetrics", "MetricsApp", "MetricsPage", "ModelMetrics"]

@@ -1,0 +1,56 @@
+"""Metric families and the text format in which Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of a family."""
+
+    labels: Labels
+    value: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Everything under one name; `kind` is counter or gauge."""
+
+    name: str
+    help: str
+    kind: str
+    samples: Sequence[Sample]
+
+
+def render(families: Iterable[Family]) -> bytes:
+    """Return the page. A family without samples is left out."""
+    lines: list[str] = []
+    for family in families:
+        if family.samples:
+            lines.append(f"# HELP {family.name} {_escape_help(family.help)}")
+            lines.append(f"# TYPE {family.name} {family.kind}")
+            lines.extend(_line(family.name, sample) for sample in family.samples)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def _line(name: str, sample: Sample) -> str:
+    if not sample.labels:
+        return f"{name} {_number(sample.value)}"
+    labels = ",".join(f'{key}="{_escape_value(value)}"' for key, value in sample.labels)
+    return f"{name}{{{labels}}} {_number(sample.value)}"
+
+
+def _number(value: int | float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _escape_help(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
+def _escape_value(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,0 +1,140 @@
+"""Goal: a server that is asked to stop answers what it has taken, takes nothing more, ends well.
+
+Method: a slow model has two requests, one that runs and one that waits (which the
+pending gauge shows), when SIGTERM arrives; the server's own output says when each step is reached.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from tests.conformance.conftest import connect
+from tests.conformance.model_files import execute_delay, identity_config, write_config
+from tests.conformance.raw_http import json_input, request
+from tests.conformance.running_server import RunningServer, ServerOptions
+
+_DATA = np.ones((1, 2), np.float32)
+_PENDING = 'nv_inference_pending_request_count{model="slow",version="1"}'
+# Scrapes until a request must have arrived: minutes, where it takes milliseconds.
+_SCRAPES_MAX = 100_000
+
+
+def _infer_slow(server: RunningServer, protocol: str) -> Any:
+    with connect(protocol, server) as client:
+        return client.infer("slow", {"INPUT0": _DATA}).as_numpy("OUTPUT0")
+
+
+def _wait_until_waiting(server: RunningServer, count: int) -> None:
+    """Return when so many requests wait, which is behind one that runs."""
+    for _ in range(_SCRAPES_MAX):
+        if f"{_PENDING} {count}\n" in request(server.metrics_port, "GET", "/metrics").body.decode():
+            return
+    raise AssertionError(f"never did {count} requests wait")
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_stop_answers_requests_in_flight(frontend: str, tmp_path: Path, protocol: str) -> None:
+    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(700)))
+    with (
+        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
+        ThreadPoolExecutor(2) as pool,
+        connect("grpc", server) as other,
+    ):
+        assert other.raw.is_server_live()
+        running: list[Future[Any]] = [pool.submit(_infer_slow, server, protocol) for _ in "ab"]
+        _wait_until_waiting(server, 1)
+        server.ask_to_stop()
+        server.wait_for("Waiting for in-flight requests to complete.")
+        server.wait_for("Model 'slow' (version 1) has 2 in-flight inferences")
+        health = request(server.http_port, "GET", "/v2/health/live")
+        assert (health.status, health.error) == (503, "Server exiting")
+        with pytest.raises(InferenceServerException) as error:
+            other.infer("slow", {"INPUT0": _DATA})
+        assert error.value.status() == "StatusCode.UNAVAILABLE"
+        assert error.value.message() == (
+            "GRPC server is shutting down and has stopped accepting new requests."
+        )
+        for future in running:
+            np.testing.assert_array_equal(future.result(), _DATA)
+        assert server.wait() == 0
+        assert "Exit timeout expired" not in server.output
+
+
+def test_exit_timeout_ends_a_server_that_is_still_busy(frontend: str, tmp_path: Path) -> None:
+    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(30_000)))
+    options = ServerOptions(["--exit-timeout-secs", "0"], frontend=frontend)
+    with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(_infer_slow, server, "grpc") for _ in "ab"]
+        _wait_until_waiting(server, 1)
+        server.ask_to_stop()
+        assert server.wait() != 0
+        assert "Exit timeout expired. Exiting immediately." in server.output
+        for future in running:
+            assert isinstance(future.exception(), InferenceServerException)
+
+
+def test_deadline_of_a_client_ends_its_request(frontend: str, tmp_path: Path) -> None:
+    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(500)))
+    with RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server:
+        tensor = grpcclient.InferInput("INPUT0", [1, 2], "FP32")
+        tensor.set_data_from_numpy(_DATA)
+        with connect("grpc", server) as client:
+            with pytest.raises(InferenceServerException) as error:
+                client.raw.infer("slow", [tensor], client_timeout=0.1)
+            assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+        np.testing.assert_array_equal(_infer_slow(server, "http"), _DATA)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_client_that_leaves_cancels_its_waiting_request(
+    frontend: str, tmp_path: Path, protocol: str
+) -> None:
+    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(700)))
+    with (
+        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        running = [pool.submit(_infer_slow, server, "grpc") for _ in "ab"]
+        _wait_until_waiting(server, 1)
+        leave = _start_http(server) if protocol == "http" else _start_grpc(server)
+        _wait_until_waiting(server, 2)
+        leave()
+        for future in running:
+            np.testing.assert_array_equal(future.result(), _DATA)
+        np.testing.assert_array_equal(_infer_slow(server, "http"), _DATA)
+        page = request(server.metrics_port, "GET", "/metrics").body.decode()
+    labels = 'model="slow",reason="CANCELED",version="1"'
+    assert f"nv_inference_request_failure{{{labels}}} 1" in page
+
+
+def _start_http(server: RunningServer) -> Callable[[], None]:
+    """Send a request and return what closes its connection."""
+    body = json.dumps({"inputs": [json_input([1, 2])]})
+    head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection = socket.create_connection(("127.0.0.1", server.http_port))
+    connection.sendall((head + body).encode())
+    return connection.close
+
+
+def _start_grpc(server: RunningServer) -> Callable[[], None]:
+    """Send a request and return what cancels its call."""
+    client = grpcclient.InferenceServerClient(server.grpc_address)
+    tensor = grpcclient.InferInput("INPUT0", [1, 2], "FP32")
+    tensor.set_data_from_numpy(_DATA)
+    call = client.async_infer("slow", [tensor], lambda result, error: None)
+
+    def leave() -> None:
+        call.cancel()
+        client.close()
+
+    return leave
