@@ -23,6 +23,10 @@ inline constexpr size_t kMaxTensorsPerRequest = 4096;
 inline constexpr size_t kMaxParameters = 1024;
 // Nesting of a JSON body (Triton's own limit).
 inline constexpr size_t kMaxJsonDepth = 100;
+// Values of a JSON body outside tensor data: far above what kMaxTensorsPerRequest inputs need.
+inline constexpr size_t kMaxJsonValues = size_t{1} << 20;
+// Bytes of a JSON text, so that 32-bit offsets are enough.
+inline constexpr size_t kMaxJsonText = 2147483647;
 // Elements of an output that the classification extension will rank (Triton's own limit).
 inline constexpr int64_t kMaxClassificationElements = 1'000'000;
 // One gRPC message, both ways (Triton's own limit).

@@ -220,6 +220,10 @@ void bind_inference(py::module_& module) {
                [](const std::string& text) { return py::bytes(encode_error_json(text)); },
                py::arg("text"));
     module.def(
+        "parse_json_length",
+        [](const std::string& header) { return value_or_raise(parse_json_length(header)); },
+        py::arg("header"));
+    module.def(
         "parse_model_version",
         [](const std::string& text) { return value_or_raise(parse_model_version(text)); },
         py::arg("text"));

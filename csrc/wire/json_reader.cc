@@ -5,6 +5,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include "base/limits.h"
 #include "wire/tape_builder.h"
 
 namespace tritonpy {
@@ -66,9 +67,9 @@ Status JsonDocument::parse(std::string_view text) {
     strings_.clear();
     elements_.clear();
     element_strings_.clear();
-    if (text.size() > kMaxJsonText) {
+    if (text.size() > limits::kMaxJsonText) {
         return invalid_arg("request JSON size of " + std::to_string(text.size()) +
-                           " bytes exceeds the maximum of " + std::to_string(kMaxJsonText) +
+                           " bytes exceeds the maximum of " + std::to_string(limits::kMaxJsonText) +
                            " bytes");
     }
     if (text.empty()) {

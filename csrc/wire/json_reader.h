@@ -13,7 +13,7 @@
 // Invariants: 1. every container's `next` is the tape index after its last descendant;
 //             2. all strings of the tape lie in the arena and are valid UTF-8.
 // Limits: limits::kMaxJsonDepth containers, counted from the root and, inside tensor data, from the
-// data array; kMaxJsonValues values outside tensor data; kMaxJsonText bytes.
+// data array; limits::kMaxJsonValues values outside tensor data; limits::kMaxJsonText bytes.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +26,6 @@
 #include "base/result.h"
 
 namespace tritonpy {
-
-// Values outside tensor data: far above what limits::kMaxTensorsPerRequest inputs need.
-inline constexpr size_t kMaxJsonValues = size_t{1} << 20;
-// So that 32-bit offsets are enough.
-inline constexpr size_t kMaxJsonText = 2147483647;
 
 enum class JsonKind : uint8_t {
     kNull,

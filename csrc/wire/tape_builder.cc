@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/limits.h"
 #include "wire/utf8.h"
 
 namespace tritonpy {
@@ -36,8 +37,9 @@ bool TapeBuilder::accept_string(std::string_view text) {
 }
 
 TapeBuilder::Node* TapeBuilder::push(JsonKind kind) {
-    if (document_.tape_.size() == kMaxJsonValues) {
-        status_ = invalid_arg("request JSON has more than " + std::to_string(kMaxJsonValues) +
+    if (document_.tape_.size() == limits::kMaxJsonValues) {
+        status_ = invalid_arg("request JSON has more than " +
+                              std::to_string(limits::kMaxJsonValues) +
                               " values outside of tensor data");
         return nullptr;
     }

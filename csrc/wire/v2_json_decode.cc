@@ -209,13 +209,16 @@ Status decode_json(std::string_view json, InputSource& source, InferenceRequest&
 
 Result<int64_t> parse_json_length(std::string_view header) {
     int32_t length = 0;
-    auto [rest, error] = std::from_chars(header.data(), header.data() + header.size(), length);
+    // from_chars takes a minus but no plus, which Triton takes too.
+    const bool has_plus = header.starts_with('+') && !header.starts_with("+-");
+    const char* end = header.data() + header.size();
+    auto [rest, error] = std::from_chars(header.data() + (has_plus ? 1 : 0), end, length);
     if (error == std::errc::result_out_of_range) {
         return invalid_arg(
             "Unable to parse Inference-Header-Content-Length, value is out of range "
             "[ -2147483648, 2147483647 ], got: " + std::string(header));
     }
-    if (error != std::errc() || rest != header.data() + header.size()) {
+    if (error != std::errc() || rest != end) {
         return invalid_arg("Unable to parse Inference-Header-Content-Length, got: " +
                            std::string(header));
     }

@@ -5,7 +5,13 @@ asyncio loop into the core and their responses back; `Log` is the logger that bo
 Every failure is one of `tritonpy.errors`.
 """
 
-from tritonpy.core.inference import Inference, InferRequest, InferResult, JsonAnswer
+from tritonpy.core.inference import (
+    Inference,
+    InferRequest,
+    InferResult,
+    JsonAnswer,
+    parse_json_length,
+)
 from tritonpy.core.log import Log, LogSettings
 from tritonpy.core.onnxruntime import onnxruntime_library_path
 from tritonpy.core.server import BuiltModel, Core
@@ -27,4 +33,5 @@ __all__ = [
     "ModelStatistics",
     "encode_error_json",
     "onnxruntime_library_path",
+    "parse_json_length",
 ]

@@ -24,6 +24,12 @@ class JsonAnswer(NamedTuple):
     json_length: int | None
 
 
+def parse_json_length(header: str) -> int:
+    """Parse Inference-Header-Content-Length; InvalidArgError for what is no 32-bit integer."""
+    with core_errors:
+        return _core.parse_json_length(header)
+
+
 @dataclass(frozen=True, slots=True)
 class InferRequest:
     """An in-process request: inputs by name, with their batch dimension where the model has one.

@@ -201,7 +201,7 @@ TEST(JsonReader, objects_in_tensor_data_are_noticed) {
 
 TEST(JsonReader, values_are_limited_outside_tensor_data_only) {
     std::string zeros = "0";
-    for (size_t count = 1; count < kMaxJsonValues; ++count) {
+    for (size_t count = 1; count < limits::kMaxJsonValues; ++count) {
         zeros += ",0";
     }
     EXPECT_EQ(error_of("[" + zeros + "]"),

@@ -243,7 +243,8 @@ TEST(V2JsonDecode, header_length_texts) {
     EXPECT_EQ(parse_json_length("0").value(), 0);
     EXPECT_EQ(parse_json_length("2147483647").value(), 2147483647);
     EXPECT_EQ(parse_json_length("-5").value(), -5);
-    for (std::string text : {"", "x", "1x", " 1", "1.5"}) {
+    EXPECT_EQ(parse_json_length("+5").value(), 5);
+    for (std::string text : {"", "x", "1x", " 1", "1.5", "+", "+-5", "++5"}) {
         EXPECT_EQ(parse_json_length(text).status(),
                   invalid_arg("Unable to parse Inference-Header-Content-Length, got: " + text));
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import Message, Receive, Scope
 
+from tritonpy.core import parse_json_length
 from tritonpy.errors import CancelledError, InvalidArgError
 from tritonpy.frontends.http.connection import chunk_count
 from tritonpy.frontends.http.encoding import decode
@@ -15,7 +15,6 @@ from tritonpy.frontends.http.encoding import decode
 JSON_LENGTH_HEADER: Final = b"inference-header-content-length"
 # Triton's own bound: beyond it a body is a way to keep the server busy, not to send data.
 _MAX_CHUNKS: Final = 65536
-_INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
 
 def json_length_of(headers: Mapping[bytes, bytes]) -> int | None:
@@ -25,17 +24,7 @@ def json_length_of(headers: Mapping[bytes, bytes]) -> int | None:
         return None
     if len(raw) < 10 and raw.isdigit():
         return int(raw)
-    # 20 digits: the size of a number that is checked below, and of a text worth repeating.
-    if not re.fullmatch(rb"[+-]?[0-9]{1,20}", raw):
-        shown = raw[:64].decode("latin-1")
-        raise InvalidArgError(f"Unable to parse Inference-Header-Content-Length, got: {shown}")
-    length = int(raw)
-    if not _INT32_MIN <= length <= _INT32_MAX:
-        raise InvalidArgError(
-            "Unable to parse Inference-Header-Content-Length, value is out of range "
-            f"[ {_INT32_MIN}, {_INT32_MAX} ], got: {raw.decode('ascii')}"
-        )
-    return length
+    return parse_json_length(raw.decode("latin-1"))
 
 
 async def read_body(
