@@ -28,7 +28,6 @@ constexpr int64_t kRequests = 50'000;
 
 BatcherConfig make_config(int64_t max_batch_size, int64_t delay_us, bool uniform) {
     BatcherConfig config;
-    config.model_name = "model";
     config.dynamic_batching = max_batch_size > 1;
     config.max_batch_size = max_batch_size;
     config.preferred_batch_sizes = {max_batch_size};

@@ -117,7 +117,6 @@ ModelConfig model_config(const std::string& name, const std::string& backend, in
     config.executor.inputs = std::move(inputs);
     config.executor.outputs = std::move(outputs);
     config.executor.parameters["intra_op_thread_count"] = "1";
-    config.batcher.model_name = name;
     config.batcher.max_batch_size = max_batch;
     config.batcher.dynamic_batching = dynamic_batching;
     config.batcher.preferred_batch_sizes = {max_batch};

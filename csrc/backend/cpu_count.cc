@@ -1,15 +1,20 @@
 #include "backend/cpu_count.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace tritonpy {
 
 namespace {
+
+constexpr int kMaxCpus = 1 << 16;
 
 std::optional<int64_t> positive_number(std::string_view text) {
     int64_t number = 0;
@@ -35,6 +40,19 @@ std::optional<size_t> container_cpu_count() {
     return std::nullopt;
 }
 
+// The cores that this thread may run on. (std::thread::hardware_concurrency looks at the machine.)
+std::optional<size_t> affinity_cpu_count() {
+    // The kernel refuses a set smaller than its own and does not say how large that is.
+    for (int cpus = CPU_SETSIZE; cpus <= kMaxCpus; cpus *= 2) {
+        std::vector<cpu_set_t> sets(CPU_ALLOC_SIZE(cpus) / sizeof(cpu_set_t));
+        size_t size = sets.size() * sizeof(cpu_set_t);
+        if (sched_getaffinity(0, size, sets.data()) == 0) {
+            return static_cast<size_t>(CPU_COUNT_S(size, sets.data()));
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<size_t> quota_cpu_count(std::string_view quota_us, std::string_view period_us) {
@@ -47,7 +65,8 @@ std::optional<size_t> quota_cpu_count(std::string_view quota_us, std::string_vie
 }
 
 size_t usable_cpu_count() {
-    size_t by_affinity = std::max(1u, std::thread::hardware_concurrency());
+    size_t by_affinity =
+        affinity_cpu_count().value_or(std::max(1u, std::thread::hardware_concurrency()));
     return std::min(by_affinity, container_cpu_count().value_or(by_affinity));
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "bindings/completion_queue.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
@@ -103,9 +104,8 @@ ParameterValue parameter_value_of(py::handle value) {
 using PythonInput = std::tuple<std::string, std::string, std::vector<int64_t>, py::object>;
 
 Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t version,
-                       std::string request_id,
-                       const std::vector<PythonInput>& inputs, std::vector<std::string> outputs,
-                       const py::dict& parameters) {
+                       std::string request_id, const std::vector<PythonInput>& inputs,
+                       std::vector<std::string> outputs, const py::dict& parameters) {
     auto request = std::make_unique<InferenceRequest>();
     request->model_name = std::move(model);
     request->model_version = version;
@@ -115,6 +115,11 @@ Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t versio
         if (!type) {
             raise_status(invalid_arg("input '" + name + "' has unknown data-type '" + data_type +
                                      "'"));
+        }
+        if (shape.size() > limits::kMaxRank) {
+            raise_status(invalid_arg("input '" + name + "' has " + std::to_string(shape.size()) +
+                                     " dimensions, at most " +
+                                     std::to_string(limits::kMaxRank) + " are allowed"));
         }
         Tensor tensor{name, *type, Shape(shape), {}, borrow_python_bytes(data)};
         tensor.data = {tensor.buffer->data(), tensor.buffer->size()};
@@ -146,24 +151,38 @@ py::bytes joined(const EncodedBody& body) {
     return bytes;
 }
 
+// Encodes a successful response with one of the codecs of wire/.
+void encode(const PendingResponse& self,
+            Status (*encoder)(const InferenceResponse& response, EncodedBody& body),
+            EncodedBody& body) {
+    const InferenceResponse& response = *self.response;
+    raise_if_error(response.status);
+    size_t output_bytes = 0;
+    for (const Tensor& tensor : response.outputs) {
+        output_bytes += tensor.data.size();
+    }
+    Status status = [&] {
+        MaybeReleaseGil maybe(output_bytes);
+        return encoder(response, body);
+    }();
+    raise_if_error(status);
+}
+
 py::tuple encode_json(const PendingResponse& self) {
-    raise_if_error(self.response->status);
     EncodedBody body;
-    raise_if_error(encode_infer_json(*self.response, body));
+    encode(self, &encode_infer_json, body);
     return py::make_tuple(joined(body), body.json_length);
 }
 
 py::bytes encode_protobuf(const PendingResponse& self) {
-    raise_if_error(self.response->status);
     EncodedBody body;
-    raise_if_error(encode_infer_protobuf(*self.response, body));
+    encode(self, &encode_infer_protobuf, body);
     return joined(body);
 }
 
 py::bytes encode_stream_protobuf(const PendingResponse& self) {
-    raise_if_error(self.response->status);
     EncodedBody body;
-    raise_if_error(encode_stream_infer_protobuf(*self.response, body));
+    encode(self, &encode_stream_infer_protobuf, body);
     return joined(body);
 }
 
@@ -205,7 +224,8 @@ void bind_inference(py::module_& module) {
             [](const PendingResponse& self) { return self.response->model->version; })
         .def("outputs", &outputs_of);
 
-    py::class_<CompletionQueue, std::unique_ptr<CompletionQueue>>(module, "CompletionQueue")
+    py::class_<CompletionQueue, std::unique_ptr<CompletionQueue, CloseWithoutGil>>(
+        module, "CompletionQueue")
         .def(py::init<std::shared_ptr<InferenceServer>>(), py::arg("server"))
         .def("fileno", &CompletionQueue::event_descriptor)
         .def("drain", &drain)

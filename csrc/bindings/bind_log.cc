@@ -40,7 +40,11 @@ void configure(Log& log, bool info, bool warning, bool error, uint32_t verbose_l
     settings.format = iso8601 ? LogFormat::kIso8601 : LogFormat::kDefault;
     settings.file = std::move(file);
     settings.escape = escape;
-    raise_if_error(log.configure(settings));
+    Status status = [&] {
+        py::gil_scoped_release release;
+        return log.configure(settings);
+    }();
+    raise_if_error(status);
 }
 
 }  // namespace
@@ -59,7 +63,7 @@ void bind_log(py::module_& module) {
         .def("settings", &settings_of)
         .def("enabled", &Log::enabled, py::arg("level"))
         .def("write", &Log::write, py::arg("level"), py::arg("file"), py::arg("line"),
-             py::arg("text"));
+             py::arg("text"), py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace tritonpy

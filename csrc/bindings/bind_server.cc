@@ -25,15 +25,27 @@ const SteadyClock& steady_clock() {
     return clock;
 }
 
-// A version that was built and is not published yet. Publishing takes it.
+// A version that was built and is not published yet. Publishing takes it. The server is shared
+// because the model uses its pool and log; it stands first so that it goes last.
 struct BuiltModel {
+    std::shared_ptr<InferenceServer> server;
     std::string name;
     int64_t version = 0;
     std::unique_ptr<Model> model;
 };
 
+// A model that is dropped joins its instance threads and frees its session: not under the GIL.
+struct FreeWithoutGil {
+    void operator()(BuiltModel* built) const {
+        std::unique_ptr<BuiltModel> owned(built);
+        py::gil_scoped_release release;
+        owned->model.reset();
+    }
+};
+using BuiltModelHolder = std::unique_ptr<BuiltModel, FreeWithoutGil>;
+
 // Freed without the GIL: the destructor waits for instance threads and drains requests. The log is
-// shared because it must outlive the server.
+// shared because it must outlive the server. Whoever drops the last reference holds the GIL.
 std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
                                              std::string onnxruntime_library) {
     ServerOptions options;
@@ -45,14 +57,16 @@ std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
     });
 }
 
-std::unique_ptr<BuiltModel> build_model(InferenceServer& server, py::handle python_config) {
+BuiltModelHolder build_model(const std::shared_ptr<InferenceServer>& server,
+                             py::handle python_config) {
     ModelConfig config = read_model_config(python_config);
-    auto built = std::make_unique<BuiltModel>();
+    BuiltModelHolder built(std::make_unique<BuiltModel>().release());
+    built->server = server;
     built->name = config.executor.model_name;
     built->version = config.executor.model_version;
     auto result = [&] {
         py::gil_scoped_release release;
-        return server.build_model(std::move(config));
+        return server->build_model(std::move(config));
     }();
     built->model = value_or_raise(std::move(result));
     return built;
@@ -60,11 +74,13 @@ std::unique_ptr<BuiltModel> build_model(InferenceServer& server, py::handle pyth
 
 void publish(InferenceServer& server, const std::string& name,
              const std::vector<BuiltModel*>& built, const std::vector<int64_t>& retire) {
-    std::vector<std::unique_ptr<Model>> models;
-    for (BuiltModel* one : built) {
+    for (const BuiltModel* one : built) {
         if (one->model == nullptr) {
             throw py::value_error("model '" + name + "' was already published");
         }
+    }
+    std::vector<std::unique_ptr<Model>> models;
+    for (BuiltModel* one : built) {
         models.push_back(std::move(one->model));
     }
     py::gil_scoped_release release;
@@ -136,7 +152,7 @@ py::tuple describe_model(const std::string& library, const std::string& path,
 }  // namespace
 
 void bind_server(py::module_& module) {
-    py::class_<BuiltModel>(module, "BuiltModel")
+    py::class_<BuiltModel, BuiltModelHolder>(module, "BuiltModel")
         .def_readonly("name", &BuiltModel::name)
         .def_readonly("version", &BuiltModel::version);
 

@@ -1,5 +1,6 @@
 #include "bindings/completion_queue.h"
 
+#include <pybind11/pybind11.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -39,14 +40,20 @@ Result<uint64_t> CompletionQueue::submit(std::unique_ptr<InferenceRequest> reque
     if (!in_flight_.try_enter()) {
         return unavailable("the completion queue is closed");
     }
+    // Leaves again unless the core took the request, also when the machine has no memory left.
+    struct LeaveUnlessTaken {
+        Gate& gate;
+        std::unique_ptr<InferenceRequest>& request;
+        ~LeaveUnlessTaken() {
+            if (request != nullptr) {
+                gate.leave();
+            }
+        }
+    } guard{in_flight_, request};
     uint64_t tag = ++last_tag_;
     request->sink = this;
     request->tag = tag;
-    Status status = server_->infer(request);
-    if (!status.ok()) {
-        in_flight_.leave();
-        return status;
-    }
+    TRITONPY_RETURN_IF_ERROR(server_->infer(request));
     return tag;
 }
 
@@ -58,5 +65,11 @@ std::vector<std::unique_ptr<InferenceResponse>> CompletionQueue::drain() {
 }
 
 void CompletionQueue::close() { in_flight_.close_and_wait(); }
+
+void CloseWithoutGil::operator()(CompletionQueue* queue) const {
+    std::unique_ptr<CompletionQueue> owned(queue);
+    pybind11::gil_scoped_release release;
+    owned->close();
+}
 
 }  // namespace tritonpy

@@ -7,7 +7,8 @@
 // Threads: deliver is thread-safe; everything else is confined(python).
 // Owns: delivered responses until drained; the eventfd. Shares: the server, because responses
 // borrow from its memory pool.
-// Invariants: the destructor waits for every request that was submitted to this queue.
+// Invariants: the destructor waits for every request that was submitted to this queue; Python's
+//             deleter (CloseWithoutGil) does that waiting without the GIL.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,11 @@ class CompletionQueue final : public ResponseSink {
     int event_descriptor_;
     std::mutex mutex_;  // guards delivered_
     std::vector<std::unique_ptr<InferenceResponse>> delivered_;
+};
+
+// Frees a queue from Python: waits without the GIL, then lets go of Python's buffers with it.
+struct CloseWithoutGil {
+    void operator()(CompletionQueue* queue) const;
 };
 
 }  // namespace tritonpy

@@ -60,7 +60,6 @@ std::vector<InstanceSpec> read_instances(py::handle instances) {
 
 BatcherConfig read_batcher(py::handle config) {
     BatcherConfig batcher;
-    batcher.model_name = attribute<std::string>(config, "name");
     batcher.max_batch_size = std::max<int64_t>(1, attribute<int64_t>(config, "max_batch_size"));
     batcher.delay_until_queued = attribute<size_t>(config, "delay_until_queued");
     py::object batching = config.attr("dynamic_batching");

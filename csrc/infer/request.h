@@ -29,7 +29,6 @@ struct RequestedOutput {
     std::string name;
     uint32_t classification_count = 0;   // > 0: the top classes instead of the tensor
     std::optional<bool> binary_data;     // V2 JSON: how the data comes; unset: as the request says
-    std::vector<Parameter> parameters;   // what the codecs did not take
 };
 
 // Set by the front end when its client has gone, read when the request is next looked at.

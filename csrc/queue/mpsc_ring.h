@@ -52,15 +52,17 @@ class MpscRing {
 
     // Moves `element` in, or returns false when the ring is full. Never blocks.
     bool try_push(T& element) {
-        uint64_t position = head_.load(std::memory_order_relaxed);
+        uint64_t position = head_.load(std::memory_order_acquire);
         for (;;) {
             Slot& slot = slots_[position & mask_];
             // Pairs with the release in try_pop: the previous lap's element is gone.
             uint64_t turn = turn_of(slot).load(std::memory_order_acquire);
             if (turn == free_turn(position)) {
-                // Relaxed: the head only shares out positions; elements are published by turns.
-                if (head_.compare_exchange_weak(position, position + 1,
-                                                std::memory_order_relaxed)) {
+                // Elements are published by turns. acq_rel all the same: who takes a position knows
+                // all that those before knew, so a caller who counts places outside (and so knows
+                // that somebody's slot is free) never finds its own still taken.
+                if (head_.compare_exchange_weak(position, position + 1, std::memory_order_acq_rel,
+                                                std::memory_order_acquire)) {
                     std::construct_at(element_of(slot), std::move(element));
                     // Pairs with the acquire in readable_slot: the element is complete.
                     turn_of(slot).store(turn + 1, std::memory_order_release);
@@ -68,7 +70,7 @@ class MpscRing {
                 }
             } else {
                 uint64_t before = position;
-                position = head_.load(std::memory_order_relaxed);
+                position = head_.load(std::memory_order_acquire);
                 if (position == before) {
                     return false;
                 }

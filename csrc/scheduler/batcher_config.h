@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/limits.h"
@@ -13,7 +12,6 @@
 namespace tritonpy {
 
 struct BatcherConfig {
-    std::string model_name;
     // False: each request runs alone, first come first served (Triton's default scheduler).
     bool dynamic_batching = false;
     int64_t max_batch_size = 1;  // rows; >= 1
@@ -28,7 +26,8 @@ struct BatcherConfig {
     bool uniform_requests = false;
     // Requests waiting before `Exceeds maximum queue size`.
     uint32_t max_queue_size = limits::kDefaultQueueSize;
-    // Test hook (TRITONSERVER_DELAY_SCHEDULER): hold the first batch until so many requests wait.
+    // Test hook (TRITONSERVER_DELAY_SCHEDULER): a dynamic batcher holds its first batch until so
+    // many requests wait.
     size_t delay_until_queued = 0;
 };
 

@@ -28,7 +28,9 @@ DynamicBatcher::DynamicBatcher(BatcherConfig config, const Clock& clock)
       clock_(clock),
       ring_(max_queue_size_),
       policy_(config_),
-      hold_until_queued_(std::min(config_.delay_until_queued, max_queue_size_)) {}
+      hold_until_queued_(config_.dynamic_batching
+                             ? std::min(config_.delay_until_queued, max_queue_size_)
+                             : 0) {}
 
 // ---- producers
 
@@ -44,18 +46,19 @@ Status DynamicBatcher::enqueue(std::unique_ptr<InferenceRequest>& request, int64
 }
 
 Status DynamicBatcher::take_place(const InferenceRequest& request) {
-    // Relaxed, as everywhere on state_: it counts; requests are handed over by the ring.
-    uint64_t state = state_.load(std::memory_order_relaxed);
+    // Acquire, partner: the release in leave_queue. A place that was given up is a slot of the ring
+    // that is free, and whoever takes the place must see that.
+    uint64_t state = state_.load(std::memory_order_acquire);
     do {
         if ((state & kStopped) != 0) {
             return unavailable(request_prefix(request) +
                                "Server is stopping, scheduler for model has stopped accepting new "
                                "inference requests");
         }
-        if (state / kOne >= max_queue_size_) {
+        if (state / kOne >= max_queue_size_ || order_.held() >= max_queue_size_) {
             return unavailable(request_prefix(request) + "Exceeds maximum queue size");
         }
-    } while (!state_.compare_exchange_weak(state, state + kOne, std::memory_order_relaxed));
+    } while (!state_.compare_exchange_weak(state, state + kOne, std::memory_order_acquire));
     return Status();
 }
 
@@ -216,7 +219,7 @@ void DynamicBatcher::leave_queue(size_t count, int64_t rows) {
         // nobody waits for rows now; of one that came first, queued() counts the request below.
         queued_rows_.fetch_sub(rows, std::memory_order_acq_rel);
     }
-    state_.fetch_sub(count * kOne, std::memory_order_relaxed);
+    state_.fetch_sub(count * kOne, std::memory_order_release);
 }
 
 // ---- responses

@@ -35,6 +35,7 @@ void ResponseOrder::hold(std::unique_ptr<InferenceResponse> response) {
     std::unique_ptr<InferenceResponse>& place = held_[ticket & (held_.size() - 1)];
     TRITONPY_CHECK(place == nullptr);
     place = std::move(response);
+    held_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ResponseOrder::grow(uint64_t needed) {
@@ -50,6 +51,7 @@ void ResponseOrder::collect_due() {
     while (std::unique_ptr<InferenceResponse>& next = held_[due_ticket_ & (held_.size() - 1)]) {
         due_.push_back(std::move(next));
         ++due_ticket_;
+        held_count_.fetch_sub(1, std::memory_order_relaxed);
     }
 }
 

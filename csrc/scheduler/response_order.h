@@ -9,9 +9,11 @@
 // Invariants: 1. sinks are called in ticket order, by one thread at a time, with no lock held;
 //             2. a response goes out as soon as all before it have, on the thread that brought
 //                the last of those or on one already delivering.
-// Limits: holds at most as many responses as requests are between queue and response.
+// Limits: none of its own: the scheduler takes no request while held() is at the queue's limit.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -34,6 +36,9 @@ class ResponseOrder {
     // other responses. REQUIRES: response->final, its request was admitted.
     void deliver(std::unique_ptr<InferenceResponse> response);
 
+    // Responses that wait for earlier ones; a snapshot.
+    size_t held() const { return held_count_.load(std::memory_order_relaxed); }
+
   private:
     using Responses = std::vector<std::unique_ptr<InferenceResponse>>;
 
@@ -46,6 +51,7 @@ class ResponseOrder {
 
     std::mutex mutex_;          // guards what follows
     uint64_t due_ticket_ = 0;   // the first that has not been collected
+    std::atomic<size_t> held_count_{0};  // relaxed: a bound that is late by one is a bound
     Responses held_;            // by ticket modulo size, a power of two; null: not there yet
     bool delivering_ = false;   // somebody is between collecting and calling sinks
     Responses due_;             // belongs to whoever set delivering_

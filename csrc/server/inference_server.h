@@ -91,8 +91,6 @@ class InferenceServer {
     BlockPool& pool() { return pool_; }
 
   private:
-    ModelContext model_context();
-
     const ServerOptions options_;
     const Clock& clock_;
     Log& log_;

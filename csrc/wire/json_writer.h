@@ -38,7 +38,6 @@ class JsonWriter {
 
     std::string take() { return std::move(text_); }
     size_t size() const { return text_.size(); }
-    void reserve(size_t size) { text_.reserve(size); }
 
   private:
     template <typename T>

@@ -132,13 +132,7 @@ Status decode_output_parameters(JsonValue output, RequestedOutput& requested) {
             TRITONPY_ASSIGN_OR_RETURN(requested.binary_data, parameters.bool_member(name));
         } else if (name == "shared_memory_region") {
             TRITONPY_ASSIGN_OR_RETURN(region, parameters.string_member(name));
-        } else {
-            // Triton reads no others, whatever their type; a model may see the simple ones.
-            Result<Parameter> parameter = custom_parameter(name, cursor.value());
-            if (parameter.ok()) {
-                requested.parameters.push_back(std::move(parameter).value());
-            }
-        }
+        }  // Triton reads no others, whatever their type
     }
     if (region && requested.classification_count > 0) {
         return invalid_arg("Output can't set both 'shared_memory_region' and 'classification'");

@@ -269,7 +269,8 @@ Status RequestDecoder::read_input(Bytes bytes, InputFields& input) {
                                       "parameters on an input");
                 break;
             case kTensorContents:
-                input.contents.push_back(reader.bytes());
+                status = push_limited(input.contents, reader.bytes(),
+                                      limits::kMaxTensorsPerRequest, "contents of an input");
                 break;
             default:
                 reader.skip();
@@ -380,8 +381,8 @@ Status RequestDecoder::apply_output_parameters(const std::vector<Bytes>& paramet
         }
         TRITONPY_ASSIGN_OR_RETURN(bool taken,
                                   take_shared_memory(entry, output.name, shared_memory));
-        if (!taken) {
-            TRITONPY_RETURN_IF_ERROR(put_parameter(entry, output.parameters));
+        if (!taken) {  // means nothing on an output, but must be a parameter
+            TRITONPY_RETURN_IF_ERROR(check_custom_parameter(entry));
         }
     }
     TRITONPY_RETURN_IF_ERROR(check_shared_memory(shared_memory, output.name));

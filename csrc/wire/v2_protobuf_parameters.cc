@@ -112,6 +112,19 @@ Status apply_timeout(const ParameterEntry& entry, InferenceRequest& request) {
     return Status();
 }
 
+// Adds or replaces (the last of a name wins, as in every protobuf map).
+Status put_custom_parameter(const ParameterEntry& entry, std::vector<Parameter>& parameters) {
+    TRITONPY_RETURN_IF_ERROR(check_custom_parameter(entry));
+    auto same = std::find_if(parameters.begin(), parameters.end(),
+                             [&](const Parameter& old) { return old.name == entry.name; });
+    if (same != parameters.end()) {
+        same->value = *entry.value;
+    } else {
+        parameters.push_back({std::string(entry.name), *entry.value});
+    }
+    return Status();
+}
+
 }  // namespace
 
 Status read_parameter(std::span<const std::byte> bytes, ParameterEntry& entry) {
@@ -160,25 +173,12 @@ Status apply_request_parameter(const ParameterEntry& entry, InferenceRequest& re
             "parameter keys starting with 'triton_' are reserved for Triton usage. Only the "
             "following keys starting with 'triton_' are allowed: " + std::string(kEmptyFinal));
     }
-    return put_parameter(entry, request.parameters);
+    return put_custom_parameter(entry, request.parameters);
 }
 
-Status put_parameter(const ParameterEntry& entry, std::vector<Parameter>& parameters) {
-    if (!entry.value) {
-        return wrong_type(entry.name, "int64_param, bool_param, or string_param");
-    }
-    auto same = std::find_if(parameters.begin(), parameters.end(),
-                             [&](const Parameter& old) { return old.name == entry.name; });
-    if (same != parameters.end()) {
-        same->value = *entry.value;
-        return Status();
-    }
-    if (parameters.size() == limits::kMaxParameters) {
-        return invalid_arg("request has more than " + std::to_string(limits::kMaxParameters) +
-                           " parameters");
-    }
-    parameters.push_back({std::string(entry.name), *entry.value});
-    return Status();
+Status check_custom_parameter(const ParameterEntry& entry) {
+    return entry.value ? Status()
+                       : wrong_type(entry.name, "int64_param, bool_param, or string_param");
 }
 
 void write_parameter(ProtobufWriter& out, uint32_t field, std::string_view name,

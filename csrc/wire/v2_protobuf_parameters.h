@@ -30,9 +30,8 @@ Status read_parameter(std::span<const std::byte> bytes, ParameterEntry& entry);
 Status apply_request_parameter(const ParameterEntry& entry, InferenceRequest& request,
                                bool& enable_empty_final_response);
 
-// Adds or replaces a custom parameter (the last of a name wins, as in every protobuf map).
-// invalid_arg without a value and past limits::kMaxParameters.
-Status put_parameter(const ParameterEntry& entry, std::vector<Parameter>& parameters);
+// invalid_arg for a custom parameter without a value.
+Status check_custom_parameter(const ParameterEntry& entry);
 
 // Appends one map entry as field `field`.
 void write_parameter(ProtobufWriter& out, uint32_t field, std::string_view name,

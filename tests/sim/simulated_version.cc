@@ -10,9 +10,8 @@ namespace tritonpy {
 
 namespace {
 
-BatcherConfig random_batcher(Dice& dice, const std::string& name, int32_t max_batch_size) {
+BatcherConfig random_batcher(Dice& dice, int32_t max_batch_size) {
     BatcherConfig batcher;
-    batcher.model_name = name;
     batcher.max_batch_size = std::max<int64_t>(1, max_batch_size);
     batcher.max_queue_size = static_cast<uint32_t>(dice.roll(1, 24));
     batcher.dynamic_batching = max_batch_size > 0 && !dice.one_in(4);
@@ -86,7 +85,7 @@ ModelConfig random_config(Dice& dice, const std::string& name, int64_t version) 
         config.executor.inputs[0].reshape = reshape;
         config.executor.outputs[0].reshape = reshape;
     }
-    config.batcher = random_batcher(dice, name, max_batch_size);
+    config.batcher = random_batcher(dice, max_batch_size);
     return config;
 }
 

@@ -187,7 +187,10 @@ Status Simulation::expected_refusal(const InferenceRequest& request) const {
         return invalid_arg(prefix + "inference request batch-size must be <= " +
                            std::to_string(max_batch_size) + " for '" + version->name + "'");
     }
-    if (version->model->statistics().pending == version->config.batcher.max_queue_size) {
+    // Answers that wait for earlier ones: no longer in flight, not delivered either.
+    const uint64_t held = version->unanswered.size() - version->model->in_flight();
+    const uint32_t limit = version->config.batcher.max_queue_size;
+    if (version->model->statistics().pending == limit || held >= limit) {
         return unavailable(prefix + "Exceeds maximum queue size");
     }
     return Status();

@@ -21,7 +21,6 @@ inline constexpr int64_t kUs = 1'000;
 
 inline BatcherConfig default_config() {
     BatcherConfig config;
-    config.model_name = "model";
     config.max_batch_size = 8;
     return config;
 }

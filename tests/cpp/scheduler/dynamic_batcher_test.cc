@@ -181,7 +181,7 @@ TEST(DynamicBatcher, first_batch_is_held_until_enough_requests_wait_then_never_a
 }
 
 TEST(DynamicBatcher, hold_may_exceed_a_batch_and_ends_on_stop) {
-    BatcherConfig config = default_config();
+    BatcherConfig config = dynamic_config({1});
     config.delay_until_queued = 20;
     Stepper step(config);
     for (uint64_t tag = 0; tag < 19; ++tag) {
@@ -214,6 +214,37 @@ TEST(DynamicBatcher, responses_go_straight_out_unless_order_was_asked_for) {
         step.scheduler->deliver(answer(std::move(first)));
         EXPECT_EQ(step.sink.tags(), preserve_ordering ? (Tags{0, 1, 2}) : (Tags{2, 1, 0}));
     }
+}
+
+// One stuck instance used to let the others pile up answers without end.
+TEST(DynamicBatcher, answers_held_for_their_order_count_against_the_queue) {
+    BatcherConfig config = dynamic_config({1});
+    config.preserve_ordering = true;
+    config.max_queue_size = 2;
+    Stepper step(config);
+    ASSERT_TRUE(step.enqueue(1, 0).ok());
+    ASSERT_EQ(step.pull_tags(), (Tags{0}));
+    std::unique_ptr<InferenceRequest> stuck = std::move(step.batch.requests[0]);
+    for (uint64_t tag : {1, 2}) {
+        ASSERT_TRUE(step.enqueue(1, tag).ok());
+        ASSERT_EQ(step.pull_tags(), (Tags{tag}));
+        step.scheduler->deliver(answer(std::move(step.batch.requests[0])));
+    }
+    EXPECT_EQ(step.enqueue(1, 3),
+              unavailable("[request id: <id_unknown>] Exceeds maximum queue size"));
+
+    step.scheduler->deliver(answer(std::move(stuck)));
+    EXPECT_EQ(step.sink.tags(), (Tags{0, 1, 2}));
+    EXPECT_TRUE(step.enqueue(1, 3).ok());
+}
+
+// The hook of Triton's tests is one of the dynamic batcher.
+TEST(DynamicBatcher, default_scheduler_holds_nothing_back) {
+    BatcherConfig config = default_config();
+    config.delay_until_queued = 3;
+    Stepper step(config);
+    ASSERT_TRUE(step.enqueue(1, 0).ok());
+    EXPECT_EQ(step.pull_tags(), (Tags{0}));
 }
 
 TEST(DynamicBatcher, requests_left_at_destruction_are_freed) {

@@ -113,8 +113,7 @@ inline std::unique_ptr<InferenceRequest> make_request(
     for (const std::string& name : outputs) {
         request->outputs.push_back(RequestedOutput{.name = name,
                                                    .classification_count = 0,
-                                                   .binary_data = std::nullopt,
-                                                   .parameters = {}});
+                                                   .binary_data = std::nullopt});
     }
     return request;
 }

@@ -77,7 +77,6 @@ inline ModelConfig make_config(std::string name = "model", int64_t version = 1,
     config.executor.inputs = {make_spec("INPUT0", DataType::kFp32, {1})};
     config.executor.outputs = {make_spec("OUTPUT0", DataType::kFp32, {1})};
     config.executor.instance_count = instances;
-    config.batcher.model_name = name;
     config.batcher.dynamic_batching = max_batch_size > 0;
     config.batcher.max_batch_size = max_batch_size > 0 ? max_batch_size : 1;
     config.batcher.preferred_batch_sizes = {config.batcher.max_batch_size};

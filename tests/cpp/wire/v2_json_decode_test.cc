@@ -155,7 +155,6 @@ TEST(V2JsonDecode, requested_outputs) {
     EXPECT_EQ(outputs[0].name, "A");
     EXPECT_FALSE(outputs[0].binary_data.has_value());
     EXPECT_EQ(outputs[1].binary_data, true);
-    EXPECT_EQ(outputs[1].parameters, (std::vector<Parameter>{{"x", int64_t{1}}}));
     EXPECT_EQ(outputs[2].classification_count, 5u);
     EXPECT_EQ(outputs[2].binary_data, false);
     EXPECT_EQ(outputs[3].classification_count, UINT32_MAX);

@@ -229,7 +229,7 @@ TEST(V2ProtobufDecode, parameters) {
                   .result.value().request->priority, 3u);
 }
 
-TEST(V2ProtobufDecode, requested_outputs_keep_their_parameters) {
+TEST(V2ProtobufDecode, requested_outputs_say_how_they_are_wanted) {
     ProtobufResult decoded = decode_protobuf(
         with_output_parameters({parameter_entry("classification", int64_t{1} << 40),
                                 parameter_entry("x", true)}).bytes());
@@ -237,7 +237,19 @@ TEST(V2ProtobufDecode, requested_outputs_keep_their_parameters) {
     const RequestedOutput& output = decoded.result.value().request->outputs.at(0);
     EXPECT_EQ(output.name, "OUT");
     EXPECT_EQ(output.classification_count, UINT32_MAX);
-    EXPECT_EQ(output.parameters, (std::vector<Parameter>{{"x", true}}));
+}
+
+// Each empty occurrence used to cost 16 bytes for 2 of the message, without end.
+TEST(V2ProtobufDecode, endless_contents_of_an_input_are_refused) {
+    ProtobufWriter input;
+    input.string_field(1, "IN");
+    for (size_t i = 0; i <= limits::kMaxTensorsPerRequest; ++i) {
+        input.string_field(5, "");
+    }
+    ProtobufWriter message;
+    message.bytes_field(5, input.bytes());
+    EXPECT_EQ(decode_protobuf(message.bytes()).result.status(),
+              invalid_arg("request has more than 4096 contents of an input"));
 }
 
 TEST(V2ProtobufDecode, unknown_fields_and_unexpected_wire_types_are_passed_over) {

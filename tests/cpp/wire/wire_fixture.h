@@ -186,7 +186,7 @@ inline void request_output(InferenceResponse& response, std::string name,
                            uint32_t classification_count,
                            std::optional<bool> binary_data = std::nullopt) {
     response.request->outputs.push_back(
-        {std::move(name), classification_count, binary_data, {}});
+        {std::move(name), classification_count, binary_data});
 }
 
 inline std::string joined(const EncodedBody& body) {
