@@ -7,7 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from tritonpy import __version__
-from tritonpy.options import OptionError, ServerOptions, UsageError, parse_options, usage
+from tritonpy.options import (
+    HelpRequested,
+    OptionError,
+    ServerOptions,
+    UsageError,
+    parse_options,
+    usage,
+)
 
 _HELP = """Usage: tritonpy COMMAND
 
@@ -41,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    if "--help" in arguments or "-h" in arguments:
+    try:
+        options = _read_options(arguments, environment)
+    except HelpRequested:
         print(usage())
         return 0
-    options = _read_options(arguments, environment)
     if options is None:
         return 1
     # Only now: the extension and the front ends take a moment to load.
@@ -54,7 +62,10 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> ServerOptions | None:
-    """Return the options, None when they are wrong; what there is to say goes to stderr."""
+    """Return the options, None when they are wrong; what there is to say goes to stderr.
+
+    Raises HelpRequested.
+    """
     try:
         parsed = parse_options(arguments, environment)
     except UsageError as error:

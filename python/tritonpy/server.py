@@ -1,7 +1,8 @@
 """One server from start to stop: the only place where the parts are put together.
 
 Start: log, core, repository, models, front ends. Stop: nothing is ready any more, requests in
-flight are answered, front ends close, models unload.
+flight are answered, loads that run end, front ends close, models unload. All of the stop shares one
+deadline, the exit timeout; what is not done by then is left behind.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import uvloop
 
@@ -26,10 +27,13 @@ from tritonpy.frontends.grpc import GrpcFrontend
 from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
 from tritonpy.metrics import CpuMetrics, MetricsApp, MetricsPage, ModelMetrics
 from tritonpy.options import LogOptions, ServerOptions
-from tritonpy.repository import Logger, ModelRepository, status_table
+from tritonpy.repository import Clock, Logger, ModelRepository, status_table
 
 # What front ends get to write answers that are already there, once nothing is in flight.
 _WRITE_GRACE_S = 5.0
+# What idle models get to unload even when no time is left: an exit timeout of 0 is no failure.
+_UNLOAD_GRACE_S = 1.0
+_NS_PER_S = 1e9
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _Result = TypeVar("_Result")
@@ -75,19 +79,27 @@ class DrainingCore(Protocol):
         """Return what is in flight."""
 
 
-class StartError(Exception):
-    """The server could not start; the text is one line for the operator."""
-
-
 class Outcome(Enum):
     """How a server ended."""
 
-    STOPPED = "stopped"  # everything was answered
-    ABANDONED = "abandoned"  # requests were still in flight when the time was up
+    STOPPED = "stopped"  # everything was answered and unloaded
+    ABANDONED = "abandoned"  # requests or loads still ran when the time was up, and still do
+
+
+class StartError(Exception):
+    """The server could not start; the text is one line for the operator."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.outcome = Outcome.STOPPED  # of what had started already
 
 
 class Server:
-    """One server, confined to one asyncio loop. Blocking work goes to a thread of its own."""
+    """One server, confined to one asyncio loop. Blocking work goes to threads of its own.
+
+    After Outcome.ABANDONED those threads, and the repository's, may never end: the process must be
+    left without waiting for them.
+    """
 
     def __init__(
         self,
@@ -96,6 +108,7 @@ class Server:
         core: DrainingCore,
         repository: ModelRepository,
         frontends: Sequence[Frontend],
+        clock: Clock | None = None,
     ) -> None:
         self._options = options
         self._log = log
@@ -103,7 +116,10 @@ class Server:
         self._repository = repository
         self._frontends = tuple(frontends)
         self._started: list[Frontend] = []
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="server")
+        self._clock = clock or Clock()
+        self._loading: asyncio.Future[bool] | None = None
+        # Two: the first load of all models may still run when the server stops.
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="server")
 
     async def run(self, stop: asyncio.Event) -> Outcome:
         """Start, serve until `stop` is set, and stop. Raises StartError."""
@@ -112,23 +128,21 @@ class Server:
             if not stop.is_set():
                 await self._start_frontends()
             await stop.wait()
-        except BaseException:
-            self._repository.begin_exit()
-            await self._stop_frontends(_WRITE_GRACE_S)
-            await self._blocking(self._repository.close)
+        except BaseException as error:
+            outcome = await self._stop_half_started()
+            if isinstance(error, StartError):
+                error.outcome = outcome
             raise
         return await self._stop()
 
     async def _load_models(self, stop: asyncio.Event) -> None:
-        loading = asyncio.ensure_future(self._blocking(self._repository.load_all))
+        self._loading = asyncio.ensure_future(self._blocking(self._repository.load_all))
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((self._loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if stop.is_set():
-            self._repository.begin_exit()
-        succeeded = await loading
-        if stop.is_set():
-            return
+            return  # stopping waits for what is being loaded, as long as it may
+        succeeded = await self._loading
         for line in status_table(self._repository.index()).splitlines():
             self._log.info(line)  # one by one: the log escapes line ends
         if not succeeded:
@@ -151,12 +165,47 @@ class Server:
         self._repository.begin_exit()
         remaining_s = await self._drain()
         if remaining_s is None:
-            self._log.error("Exit timeout expired. Exiting immediately.")
-            await self._stop_frontends(grace_s=0)
-            return Outcome.ABANDONED
-        await self._stop_frontends(min(remaining_s, _WRITE_GRACE_S))
-        await self._blocking(self._repository.close)
+            return await self._abandon()
+        deadline_ns = self._deadline_ns(remaining_s)
+        if not await self._end_loads(deadline_ns):
+            return await self._abandon()
+        await self._stop_frontends(min(self._left_s(deadline_ns), _WRITE_GRACE_S))
+        return await self._unload(deadline_ns)
+
+    async def _stop_half_started(self) -> Outcome:
+        self._repository.begin_exit()
+        deadline_ns = self._deadline_ns(self._options.exit_timeout_s)
+        await self._stop_frontends(min(self._left_s(deadline_ns), _WRITE_GRACE_S))
+        return await self._unload(deadline_ns)
+
+    async def _abandon(self) -> Outcome:
+        self._log.error("Exit timeout expired. Exiting immediately.")
+        await self._stop_frontends(grace_s=0)
+        return Outcome.ABANDONED
+
+    async def _end_loads(self, deadline_ns: int) -> bool:
+        """Wait for loads and unloads that run, so that who asked for them is answered."""
+        wait = partial(self._repository.wait_until_idle, self._left_s(deadline_ns))
+        return await self._blocking(wait)
+
+    async def _unload(self, deadline_ns: int) -> Outcome:
+        ending: list[asyncio.Future[None] | asyncio.Future[bool]]
+        ending = [asyncio.ensure_future(self._blocking(self._repository.close))]
+        if self._loading is not None:
+            ending.append(self._loading)
+        grace_s = max(self._left_s(deadline_ns), _UNLOAD_GRACE_S)
+        done, late = await asyncio.wait(ending, timeout=grace_s)
+        if late:
+            return await self._abandon()
+        for future in done:
+            future.result()  # a bug in it ends here
         return Outcome.STOPPED
+
+    def _deadline_ns(self, timeout_s: float) -> int:
+        return self._clock.monotonic_ns() + round(timeout_s * _NS_PER_S)
+
+    def _left_s(self, deadline_ns: int) -> float:
+        return max(deadline_ns - self._clock.monotonic_ns(), 0) / _NS_PER_S
 
     async def _drain(self) -> float | None:
         """Wait for requests in flight, saying each second which; return the seconds left over.
@@ -186,13 +235,13 @@ class Server:
         await asyncio.gather(*stopping)
 
     async def _blocking(self, call: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, call)
 
 
 def serve(options: ServerOptions) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status of the process.
 
-    Does not return when the exit timeout expires: threads inside models would hold the exit back.
+    Does not return when the exit timeout expires, but ends the process.
     """
     try:
         uvloop.run(_serve(options))
@@ -212,10 +261,22 @@ async def _serve(options: ServerOptions) -> None:
         raise StartError(creation_failure(error)) from error
     log.info(f"tritonpy {__version__}")
     server = Server(options, log, core, repository, _frontends(options, log, core, repository))
-    outcome = await server.run(_stop_on_signals(asyncio.get_running_loop()))
+    try:
+        outcome = await server.run(_stop_on_signals(asyncio.get_running_loop()))
+    except StartError as error:
+        if error.outcome is Outcome.ABANDONED:
+            print(error, file=sys.stderr)
+            _leave()
+        raise
     if outcome is Outcome.ABANDONED:
-        sys.stdout.flush()
-        os._exit(1)
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process with 1 here and now; the interpreter would join threads that do not end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _frontends(

@@ -6,8 +6,10 @@ and batching; for ONNX that is `onnx_signature`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from pathlib import Path
+from typing import Final
 
 from tritonpy.config.platforms import (
     ENSEMBLE,
@@ -20,19 +22,24 @@ from tritonpy.config.platforms import (
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
+_VERSION: Final = re.compile(r"[1-9][0-9]*")
+
 
 def first_version_listing(model_dir: Path) -> frozenset[str]:
-    """Return the names in the first sub-directory of a model's, by name; none where there is none.
+    """Return the names in the first version directory of a model, by name.
 
-    Triton looks no further than into that one, whatever versions will be served. The directory
-    itself may be missing: a config given at load time needs none.
+    Triton looks no further than into the first sub-directory, whatever versions will be served; so
+    does this where none is a version, but another one must not hide the versions. None where there
+    is no sub-directory, or no `model_dir`: a config given at load time needs none.
     """
     if not model_dir.is_dir():
         return frozenset()
     folders = sorted(
         path for path in model_dir.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
-    return frozenset(path.name for path in folders[0].iterdir()) if folders else frozenset()
+    versions = [path for path in folders if _VERSION.fullmatch(path.name)]
+    first = next(iter(versions or folders), None)
+    return frozenset() if first is None else frozenset(path.name for path in first.iterdir())
 
 
 def complete_from_files(config: ModelConfig, directory_name: str, files: Set[str]) -> ModelConfig:

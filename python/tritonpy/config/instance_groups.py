@@ -11,7 +11,8 @@ from tritonpy.protos.model_config_pb2 import ModelConfig, ModelInstanceGroup
 # Two instances let one batch be gathered and scattered while the other computes.
 _CPU_COUNT_OF_BACKEND: Final = {"onnxruntime": 2, "tensorflow": 2}
 
-# Each instance is a thread and a copy of the model: more than this is a slip of the pen.
+# Each instance is a thread with buffers of its own, whether or not its backend lets instances share
+# the loaded model (ONNX Runtime: one session a version): more than this is a slip of the pen.
 INSTANCE_COUNT_MAX: Final = 1024
 
 

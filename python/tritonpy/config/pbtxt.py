@@ -16,30 +16,90 @@ from tritonpy.protos.model_config_pb2 import ModelConfig
 # The parser quotes the line it stopped in, which may be the whole of a generated file.
 _REASON_LENGTH_MAX: Final = 300
 _POSITION: Final = re.compile(r"^\d+:\d+ : ")
+_PROBLEMS_MAX: Final = 20
+_VISIBLE: Final = re.compile(r"\S")
+_TOKEN: Final = re.compile(
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<open>[\[{<])|(?P<close>[\]}>])"""
+    r"""|(?P<mark>[:,;])|(?P<word>[^\s"'#\[\]{}<>:,;]+)|(?P<other>["'])"""
+)
+_SPACE: Final = re.compile(r"(?:\s|#[^\n]*)*")
 _UNKNOWN_FIELD: Final = re.compile(r'^Message type "([\w.]+)" has no field named "([^"]*)"')
 
 
 def parse_config(text: str, source: str) -> ModelConfig:
     """Read a config as `config.pbtxt` spells it; `source` names the file in errors.
 
-    Raises InvalidArgError `<source>:<line>:<column>: <reason>`: for bad syntax, an unknown field, a
-    value that does not fit its field, a field given twice, or two members of one oneof.
+    Raises InvalidArgError, `<source>:<line>:<column>: <reason>` a line. It tells every unknown
+    field, 20 at most, up to the first mistake of another kind: bad syntax, a value that does not
+    fit its field, a field given twice, or two members of one oneof. Of those only the first is
+    told, since the parser stops there. Numbers that an enum does not have are told, all of them
+    and with their paths, where nothing stopped the parser for good.
     """
-    config = ModelConfig()
-    try:
-        text_format.Parse(text, config, descriptor_pool=POOL)
-    except text_format.ParseError as error:
-        line, column = error.GetLine() or 1, error.GetColumn() or 1
-        raise InvalidArgError(f"{source}:{line}:{column}: {_reason(error)}") from error
-    problems = list(unknown_enum_values(config))
-    if problems:
-        raise InvalidArgError("\n".join(f"{source}: {problem}" for problem in problems))
-    return config
+    problems: list[str] = []
+    while len(problems) < _PROBLEMS_MAX:
+        config = ModelConfig()
+        try:
+            text_format.Parse(text, config, descriptor_pool=POOL)
+        except text_format.ParseError as error:
+            line, column = error.GetLine() or 1, error.GetColumn() or 1
+            problems.append(f"{source}:{line}:{column}: {_reason(error)}")
+            field = _unknown_field(text, error)
+            if field is None:
+                break
+            # Blank, so that the parser gets further and what follows keeps its place.
+            text = (
+                text[: field.start]
+                + _VISIBLE.sub(" ", text[field.start : field.stop])
+                + (text[field.stop :])
+            )
+        else:
+            problems.extend(f"{source}: {problem}" for problem in unknown_enum_values(config))
+            if not problems:
+                return config
+            break
+    raise InvalidArgError("\n".join(problems))
 
 
 def print_config(config: ModelConfig) -> str:
     """Return the text that `parse_config` reads back as an equal config."""
     return text_format.MessageToString(config, descriptor_pool=POOL)
+
+
+def _unknown_field(text: str, error: text_format.ParseError) -> range | None:
+    """Return where the field stands that the error says is unknown; None for any other error."""
+    line, column = error.GetLine(), error.GetColumn()
+    if not line or not column or not _UNKNOWN_FIELD.match(_POSITION.sub("", str(error))):
+        return None
+    start = sum(len(above) + 1 for above in text.split("\n")[: line - 1]) + column - 1
+    name = _TOKEN.match(text, start)
+    stop = None if name is None else _end_of_value(text, name.end())
+    return None if stop is None else range(start, stop)
+
+
+def _end_of_value(text: str, position: int) -> int | None:
+    """Return where what follows a field's name ends, separator included; None for no such thing."""
+    token = _next_token(text, position)
+    if token is not None and token[0] == ":":
+        token = _next_token(text, token.end())
+    if token is None or token.lastgroup not in ("open", "string", "word"):
+        return None
+    depth = 0
+    while True:
+        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
+        following = _next_token(text, token.end())
+        joined = token.lastgroup == "string" and following and following.lastgroup == "string"
+        if depth == 0 and not joined and token[0] != "-":
+            ends_it = following is not None and following[0] in (",", ";")
+            return following.end() if following is not None and ends_it else token.end()
+        if following is None:
+            return None
+        token = following
+
+
+def _next_token(text: str, position: int) -> re.Match[str] | None:
+    """Return the token at or after `position`, past space and comments; None at the end."""
+    space = _SPACE.match(text, position)
+    return _TOKEN.match(text, position if space is None else space.end())
 
 
 def _reason(error: text_format.ParseError) -> str:

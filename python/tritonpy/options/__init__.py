@@ -1,7 +1,7 @@
 """The command line of `tritonpy serve`: what it may say, and the plain values made of it."""
 
 from tritonpy.options.command_line import UsageError
-from tritonpy.options.composition import ParsedOptions, parse_options
+from tritonpy.options.composition import HelpRequested, ParsedOptions, parse_options
 from tritonpy.options.readers import OptionError
 from tritonpy.options.settings import (
     ControlMode,
@@ -21,6 +21,7 @@ __all__ = [
     "GrpcKeepalive",
     "GrpcOptions",
     "GrpcTls",
+    "HelpRequested",
     "HttpOptions",
     "LogOptions",
     "MetricsOptions",

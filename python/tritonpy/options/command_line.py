@@ -58,6 +58,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
     for argument in remaining:
         if argument == "--":
             others.extend(remaining)
+        elif argument == "-h":
+            given.setdefault("help", []).append(True)
         elif argument.startswith("--"):
             spec, value = _read_option(argument, remaining)
             given.setdefault(spec.name, []).append(value)

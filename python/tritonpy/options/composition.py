@@ -30,6 +30,10 @@ _REPOSITORY_OPTIONS = ("model-repository", "model-store", "repo")
 _DEFAULT_BATCH = "default-max-batch-size"
 
 
+class HelpRequested(Exception):
+    """The usage text was asked for, and nothing else is to be done."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedOptions:
     """What was asked for, and what the operator should know about how it was asked for."""
@@ -39,8 +43,13 @@ class ParsedOptions:
 
 
 def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> ParsedOptions:
-    """Read the arguments of `serve`. Raises UsageError or OptionError with one line of text."""
+    """Read the arguments of `serve`. Raises UsageError or OptionError with one line of text.
+
+    Raises HelpRequested for `--help` or `-h`, whatever else a line that can be read lacks.
+    """
     line = read_command_line(arguments)
+    if line.has("help"):
+        raise HelpRequested
     options = ServerOptions(
         repository=_repository_options(line, environment),
         server_id=line.value("id", str),
@@ -60,8 +69,6 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
 
 def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> RepositoryOptions:
     mode = line.value("model-control-mode", str)
-    if mode == "poll":
-        raise OptionError("Error: --model-control-mode=poll is not supported yet")
     startup_models = line.values("load-model", str)
     if startup_models and mode != "explicit":
         raise OptionError(
@@ -77,7 +84,7 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
     return RepositoryOptions(
         paths=_repository_paths(line),
         model_file=_model_file(line),
-        control_mode=ControlMode(mode),
+        control_mode=ControlMode.EXPLICIT if mode == "explicit" else ControlMode.NONE,
         startup_models=tuple(dict.fromkeys(startup_models)),
         auto_complete=not (line.value("disable-auto-complete-config", bool) or strict),
         config_name=line.value("model-config-name", str),
@@ -256,6 +263,11 @@ def _without_effect(line: CommandLine) -> Iterator[str]:
         differs = any(value != spec.default for value in values)
         if spec.effect is Effect.NONE or (spec.effect is Effect.DEFAULT_ONLY and differs):
             yield f"'--{name}' is accepted but has no effect yet"
+    if line.value("model-control-mode", str) == "poll":
+        yield (
+            "'--model-control-mode' poll is accepted but polling has no effect yet: every model is "
+            "loaded at start"
+        )
     for setting in line.values("backend-config", Setting):
         if setting.key != _DEFAULT_BATCH:
             yield f"'--backend-config' {setting.key} is accepted but has no effect yet"

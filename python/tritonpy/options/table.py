@@ -86,7 +86,7 @@ _REPOSITORY = Section(
             "model-control-mode",
             ("none", "explicit", "poll"),
             "none: every model is loaded at start; explicit: those of --load-model, and what the "
-            "load and unload calls ask for; poll is not supported yet.",
+            "load and unload calls ask for; poll: as none, polling has no effect yet.",
         ),
         _list("load-model", text, "name", "Load this model at start, * for all (explicit mode)."),
         _int("repository-poll-secs", 15, "How often poll mode looks for changes.", _NONE),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tritonpy.errors import NotFoundError
+from tritonpy.errors import NotFoundError, UnavailableError
 
 # Directories beside the versions that hold something else.
 _NOT_VERSIONS = frozenset(("configs", "initial_state", "warmup"))
@@ -44,14 +45,20 @@ class ModelLocation:
 class RepositoryLayout:
     """The models of some repositories, or of one model file; looks afresh at every call.
 
-    Raises NotFoundError for a repository that is not a directory.
+    Thread-safe. A repository that cannot be read later on has no models meanwhile.
+    Raises NotFoundError for one that is not a directory, UnavailableError for one that cannot be
+    read from the start.
     """
 
-    def __init__(self, repositories: Sequence[Path], model_file: Path | None = None) -> None:
-        self._repositories = tuple(dict.fromkeys(path.resolve() for path in repositories))
+    def __init__(
+        self, repositories: Sequence[Path], log: Logger, model_file: Path | None = None
+    ) -> None:
         for given in repositories:
-            if not given.is_dir():
-                raise NotFoundError(f"model repository '{given}' is not a directory")
+            _require_readable(given)
+        self._repositories = tuple(dict.fromkeys(path.resolve() for path in repositories))
+        self._log = log
+        self._lock = threading.Lock()
+        self._unreadable: set[Path] = set()  # those that the log says so of
         self._single = None
         if model_file is not None:
             file = model_file.absolute()
@@ -63,7 +70,7 @@ class RepositoryLayout:
         if self._single is not None:
             found[self._single.name] = (self._single,)
         for repository in self._repositories:
-            for entry in _visible_directories(repository):
+            for entry in self._directories_of(repository):
                 location = ModelLocation(entry.name, entry)
                 found[entry.name] = (*found.get(entry.name, ()), location)
         return dict(sorted(found.items()))
@@ -77,6 +84,22 @@ class RepositoryLayout:
         paths = (repository / name for repository in self._repositories)
         # os.path: a name that no file can have is no error here.
         return tuple(ModelLocation(name, path) for path in paths if os.path.isdir(path))
+
+    def _directories_of(self, repository: Path) -> list[Path]:
+        try:
+            found = _visible_directories(repository)
+        except OSError as error:
+            with self._lock:
+                is_news = repository not in self._unreadable
+                self._unreadable.add(repository)
+            if is_news:
+                self._log.warning(
+                    f"model repository '{repository}' cannot be read: {_reason_of(error)}"
+                )
+            return []
+        with self._lock:
+            self._unreadable.discard(repository)
+        return found
 
 
 def model_name_of(file: Path) -> str:
@@ -104,6 +127,21 @@ def version_directories(location: ModelLocation, log: Logger) -> Mapping[int, Pa
         else:
             found[int(path.name)] = path
     return dict(sorted(found.items()))
+
+
+def _require_readable(repository: Path) -> None:
+    try:
+        _visible_directories(repository)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(f"model repository '{repository}' is not a directory") from error
+    except OSError as error:
+        raise UnavailableError(
+            f"model repository '{repository}' cannot be read: {_reason_of(error)}"
+        ) from error
+
+
+def _reason_of(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _visible_directories(path: Path) -> list[Path]:

@@ -137,13 +137,16 @@ class Lifecycle:
         """Return the table as it is now, by name."""
         with self._lock:
             names = sorted(self._versions.keys() | self._reasons.keys())
-            return {
-                name: ModelStatus(
-                    dict(sorted(self._versions.get(name, {}).items())),
-                    self._reasons.get(name, ""),
-                )
-                for name in names
-            }
+            return {name: self._status(name) for name in names}
+
+    def status(self, name: str) -> ModelStatus:
+        """Return what the table says of one model: nothing, where the name is not known."""
+        with self._lock:
+            return self._status(name)
+
+    def _status(self, name: str) -> ModelStatus:
+        versions = sorted(self._versions.get(name, {}).items())
+        return ModelStatus(dict(versions), self._reasons.get(name, ""))
 
     def _state(self, name: str, version: int) -> ModelState:
         status = self._versions.get(name, {}).get(version)

@@ -20,6 +20,7 @@ class LoaderThreads:
     def __init__(self, count: int) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="loader")
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
         self._closed = False
         # The first job of each queue is running, or handed to the pool.
         self._queues: dict[str, deque[tuple[Future[None], Callable[[], None]]]] = {}
@@ -44,10 +45,19 @@ class LoaderThreads:
         for future in waiting:
             future.cancel()
 
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until every job has ended or was dropped; whether that came in time. Blocks."""
+        with self._idle:
+            return self._idle.wait_for(self._all_done, timeout_s)
+
     def close(self) -> None:
         """Drop the jobs that did not begin and wait for those that did."""
         self.cancel_waiting()
         self._pool.shutdown()
+
+    def _all_done(self) -> bool:
+        # A job's future is done a moment before it leaves its queue; who waited for it may ask now.
+        return all(future.done() for queue in self._queues.values() for future, _ in queue)
 
     def _run_first(self, model: str) -> None:
         future, job = self._queues[model][0]
@@ -61,9 +71,8 @@ class LoaderThreads:
         with self._lock:
             queue = self._queues[model]
             queue.popleft()
-            if not queue:
-                del self._queues[model]
-            elif self._closed:
-                queue.clear()
-            else:
+            if queue and not self._closed:
                 self._pool.submit(self._run_first, model)
+            else:
+                del self._queues[model]  # what waited was cancelled as the threads closed
+                self._idle.notify_all()

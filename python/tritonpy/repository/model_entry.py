@@ -7,9 +7,10 @@ serve on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
@@ -150,20 +151,25 @@ class ModelEntry:
             parts.log.info(f"loading: {self._name}:{version.version}")
             started_ns = parts.clock.monotonic_ns()
             try:
-                result = parts.loader.build(polled, version)
+                built[version.version] = (
+                    parts.loader.build(polled, version),
+                    parts.clock.monotonic_ns() - started_ns,
+                )
             except Exception as error:  # a bug in one loader must not leave a version loading
                 failures[version.version] = _reason_of(error)
-            else:
-                built[version.version] = (result, parts.clock.monotonic_ns() - started_ns)
         if failures:
-            self._give_up(built, failures)
+            unused = tuple(built)
+            # Here and now, on this thread: the error that is raised refers to this frame, and who
+            # drops it, perhaps the event loop, would join the instances and free the sessions.
+            built.clear()
+            self._give_up(unused, failures)
         return built
 
-    def _give_up(self, built: Iterable[int], failures: Mapping[int, str]) -> None:
+    def _give_up(self, unused: Iterable[int], failures: Mapping[int, str]) -> NoReturn:
         parts = self._parts
         for version, reason in failures.items():
             parts.log.error(f"failed to load '{self._name}' version {version}: {reason}")
-        reasons = {**dict.fromkeys(built, UNLOADED), **failures}
+        reasons = {**dict.fromkeys(unused, UNLOADED), **failures}
         parts.core.note_unavailable(
             self._name,
             [
@@ -195,13 +201,20 @@ class ModelEntry:
         # Configs are there before the core serves the versions, and until it serves them no more.
         self._served = {**old, **kept, **new}
         if built:
-            parts.core.publish(self._name, [result.model for result, _ in built.values()], [])
-            parts.lifecycle.ready(self._name, built)
+            # Apart, because replacing a version blocks until the old one is idle: what is new
+            # serves by then, and is to read READY.
+            self._serve([result for version, (result, _) in built.items() if version not in old])
+            self._serve([result for version, (result, _) in built.items() if version in old])
             parts.log.info(f"successfully loaded '{self._name}'")
         if retired:
             self._retire(retired)
         # What failed before and is not chosen any more does not count any more.
         parts.lifecycle.forget_failures(self._name)
+
+    def _serve(self, built: Sequence[BuiltVersion]) -> None:
+        if built:
+            self._parts.core.publish(self._name, [one.model for one in built], [])
+            self._parts.lifecycle.ready(self._name, [one.version for one in built])
 
     def _retire(self, versions: Iterable[int]) -> None:
         parts = self._parts

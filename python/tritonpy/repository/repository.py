@@ -13,6 +13,7 @@ from tritonpy.config.instance_groups import Devices
 from tritonpy.errors import (
     InternalError,
     InvalidArgError,
+    TritonError,
     UnavailableError,
 )
 from tritonpy.options import ControlMode, RepositoryOptions
@@ -60,11 +61,11 @@ class ModelRepository:
         devices: Devices | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Raise NotFoundError where a repository is not a directory. Loads nothing yet."""
+        """Raise as RepositoryLayout for a repository that cannot be used. Loads nothing yet."""
         self._core = core
         self._log = log
         self._options = options
-        self._layout = RepositoryLayout(options.paths, options.model_file)
+        self._layout = RepositoryLayout(options.paths, log, options.model_file)
         self._lifecycle = Lifecycle()
         loader = ModelLoader(core, log, options, devices or Devices())
         self._parts = RepositoryParts(core, loader, self._lifecycle, log, clock or Clock())
@@ -82,7 +83,7 @@ class ModelRepository:
                 loads[name] = self._threads.submit(name, partial(self._load, name, None))
             except UnavailableError:  # the server was told to exit
                 return False
-        succeeded = [self._log_failure(name, load) for name, load in loads.items()]
+        succeeded = [self._has_loaded(name, load) for name, load in loads.items()]
         self._started = True
         return all(succeeded)
 
@@ -149,20 +150,22 @@ class ModelRepository:
 
     def ready_versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a model that serve, ascending; none for a model not known."""
-        status = self._lifecycle.snapshot().get(name)
-        return () if status is None else status.ready_versions
+        return self._lifecycle.status(name).ready_versions
+
+    def served_versions(self, name: str) -> list[ServedVersion]:
+        """Return every version of one model that serves, by number; none for one not known."""
+        with self._entries_lock:
+            entry = self._entries.get(name)
+        if entry is None:
+            return []
+        served = entry.served
+        return [served[version] for version in self.ready_versions(name) if version in served]
 
     def all_served(self) -> list[ServedVersion]:
         """Return every version that serves, by name and number."""
         with self._entries_lock:
-            entries = sorted(self._entries.items())
-        ready = self._lifecycle.snapshot()
-        return [
-            served
-            for name, entry in entries
-            for version, served in sorted(entry.served.items())
-            if name in ready and version in ready[name].ready_versions
-        ]
+            names = sorted(self._entries)
+        return [served for name in names for served in self.served_versions(name)]
 
     def is_ready(self, *, strict: bool) -> bool:
         """Return whether the server can do what it should; not `strict` forgives failed models."""
@@ -182,11 +185,17 @@ class ModelRepository:
         self._exiting = True
         self._threads.cancel_waiting()
 
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until nothing is being loaded or unloaded; whether that came in time. Blocks."""
+        return self._threads.wait_until_idle(timeout_s)
+
     def close(self) -> None:
-        """Wait for loads that run, drop those that wait, and unload everything."""
+        """Wait for loads that run, drop those that wait, and unload everything. Blocks."""
         self.begin_exit()
         self._threads.close()
-        for entry in self._entries.values():
+        with self._entries_lock:
+            entries = list(self._entries.values())
+        for entry in entries:
             entry.unload()
 
     def _require_explicit_control(self) -> None:
@@ -203,13 +212,13 @@ class ModelRepository:
             return list(self._options.startup_models)
         return list(self._layout.models())
 
-    def _log_failure(self, name: str, load: Future[None]) -> bool:
+    def _has_loaded(self, name: str, load: Future[None]) -> bool:
         try:
             load.result()
-        except CancelledError:  # the server was told to exit
+        except (CancelledError, TritonError):  # told to exit; or the load itself said why
             return False
-        except Exception as error:  # whatever it was, it must not stop the other models
-            self._log.error(f"'{name}' is not served: {error}")
+        except Exception as error:  # a bug, which must not stop the other models
+            self._log.error(f"'{name}' is not served: {type(error).__name__}: {error}")
             return False
         return True
 

@@ -39,13 +39,35 @@ def test_help_is_printed(word: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["serve", "--help"], ["serve", "--repo", "/m", "-h"], ["--http-port=1", "--help"]]
+    "arguments",
+    [
+        ["serve", "--help"],
+        ["serve", "--repo", "/m", "-h"],
+        ["--http-port=1", "--help"],
+        ["serve", "--hel"],
+    ],
 )
 def test_help_of_serve_lists_options_and_serves_nothing(
     arguments: list[str], served: list[ServerOptions], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 0
     assert "--model-repository <directory>" in capsys.readouterr().out
+    assert served == []
+
+
+@pytest.mark.parametrize("value", ["--help", "-h"])
+def test_a_value_that_reads_like_help_is_a_value(value: str, served: list[ServerOptions]) -> None:
+    assert main(["serve", "--repo=/m", "--id", value]) == 0
+    assert [options.server_id for options in served] == [value]
+
+
+def test_help_with_a_line_that_cannot_be_read_names_the_mistake(
+    served: list[ServerOptions], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--no-such", "--help"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("unrecognized option '--no-such'\n")
     assert served == []
 
 

@@ -85,6 +85,15 @@ def test_explicit_control_has_startup_models() -> None:
     assert options.repository.startup_models == ("a", "b")
 
 
+def test_poll_mode_loads_at_start_and_warns_once_that_nothing_is_polled() -> None:
+    parsed = parse_options(["--repo=/m", "--model-control-mode=poll"], {})
+    assert parsed.options.repository.control_mode is ControlMode.NONE
+    assert parsed.warnings == (
+        "'--model-control-mode' poll is accepted but polling has no effect yet: every model is "
+        "loaded at start",
+    )
+
+
 def test_default_max_batch_sizes_are_kept_by_backend() -> None:
     options = _options(
         "--backend-config=default-max-batch-size=16",
@@ -181,7 +190,6 @@ def test_options_that_do_not_exist_are_usage_errors(argument: str, text: str) ->
             "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as "
             "well.",
         ),
-        ("--model-control-mode=poll", "Error: --model-control-mode=poll is not supported yet"),
         (
             "--repo=s3://bucket/models",
             "Error: model repository 's3://bucket/models' is not supported yet: s3:// is no "

@@ -93,6 +93,17 @@ def test_name_tells_the_backend_at_last() -> None:
     )
 
 
+def test_a_stray_directory_does_not_hide_the_versions(tmp_path: Path) -> None:
+    for name in ("03", "-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"file{name}").touch()
+    assert first_version_listing(tmp_path) == frozenset({"file-old"}), "better than nothing"
+    (tmp_path / "4").mkdir()
+    assert first_version_listing(tmp_path) == frozenset()
+    (tmp_path / "4" / "model.onnx").touch()
+    assert first_version_listing(tmp_path) == frozenset({"model.onnx"})
+
+
 def test_only_the_first_directory_by_name_is_looked_into(tmp_path: Path) -> None:
     assert first_version_listing(tmp_path) == frozenset()
     assert first_version_listing(tmp_path / "missing") == frozenset()

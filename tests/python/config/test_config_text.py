@@ -57,6 +57,60 @@ def test_error_names_file_line_and_column(text: str, expected: str) -> None:
     assert caught.value.message.startswith(expected)
 
 
+def _places(text: str) -> list[str]:
+    """Return `<line>:<column>: <rest>` for each line of the error; what is quoted is the rest."""
+    with pytest.raises(InvalidArgError) as caught:
+        parse_config(text, "f")
+    return [line.removeprefix("f:") for line in caught.value.message.split("\n")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ": 1",
+        ": -1.5",
+        ": - 1",
+        ": TYPE_FP32",
+        ": 'it\\'s } # '",
+        ': "a" # }\n "b"',
+        ": [ 1, 2 ],",
+        " [ { a: 1 }, { b < c: '>' > } ];",
+        " { a { b: 1 } }",
+        ": < a: 1 >",
+    ],
+)
+def test_every_unknown_field_is_named_with_its_place(value: str) -> None:
+    below = value.count("\n") + 2
+    found = _places(f'zz{value}\nname: "m" yy: 1\ninput {{ xx{value} }}')
+    assert [line[: line.index("has")] for line in found] == [
+        '1:1: Message type "inference.ModelConfig" ',
+        f'{below}:11: Message type "inference.ModelConfig" ',
+        f'{below + 1}:9: Message type "inference.ModelInput" ',
+    ]
+    assert [line[-5:] for line in found] == ['"zz".', '"yy".', '"xx".']
+
+
+def test_unknown_fields_are_told_up_to_another_mistake_and_with_it() -> None:
+    first, second = _places("zz: 1\nmax_batch_size: 'x'\nyy: 1")
+    assert first.startswith("1:1: ")
+    assert second.startswith("2:17: ")
+
+
+def test_unknown_fields_are_told_with_unknown_enum_values() -> None:
+    first, second = _places("zz: 1\ninstance_group { kind: 77 }")
+    assert first.startswith("1:1: ")
+    assert second.endswith("has no value 77")
+
+
+@pytest.mark.parametrize("rest", ["", ":", " {", ": [ 1", ": }", ": 'x\n'", ": { ' }"])
+def test_an_unknown_field_that_does_not_end_is_the_last_that_is_told(rest: str) -> None:
+    assert [line[:2] for line in _places(f"zz: 1\nyy{rest}")] == ["1:", "2:"]
+
+
+def test_no_more_than_20_unknown_fields_are_told() -> None:
+    assert len(_places("zz: 1\n" * 50)) == 20
+
+
 def test_error_in_a_long_line_is_short() -> None:
     with pytest.raises(InvalidArgError) as caught:
         parse_config("input " * 100_000, "config.pbtxt")

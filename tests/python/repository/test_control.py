@@ -18,6 +18,7 @@ from tritonpy.errors import (
     UnsupportedError,
 )
 from tritonpy.repository import IndexEntry, ModelState, ParameterValue
+from tritonpy.repository.lifecycle import Lifecycle, ModelStatus
 
 _LONG_S = 60.0
 _REFUSED = "explicit model load / unload is not allowed if polling is enabled"
@@ -200,6 +201,45 @@ def test_unload_parameters_that_are_refused(fixture: Fixture) -> None:
     assert refusal.value.message == (
         "Unrecognized unload parameter 'unload_dependents' with type 'STRING'"
     )
+
+
+def test_the_index_names_loaded_models_of_a_repository_that_vanished(fixture: Fixture) -> None:
+    write_model(fixture.root, "m")
+    write_model(fixture.root, "n")
+    repository = fixture.open()
+    repository.load("m")
+    shutil.rmtree(fixture.root)
+    for _ in "xy":
+        assert repository.index() == [IndexEntry("m", 1, ModelState.READY)]
+    assert len(fixture.log.warnings) == 1
+
+
+def test_served_versions_are_those_of_one_model_that_are_ready(fixture: Fixture) -> None:
+    write_model(fixture.root, "m", [2, 1, 3], "version_policy: { specific { versions: [ 1, 3 ] } }")
+    write_model(fixture.root, "n")
+    repository = fixture.open()
+    assert repository.served_versions("m") == []
+    repository.load("m")
+    repository.load("n")
+    assert [served.version for served in repository.served_versions("m")] == [1, 3]
+    assert repository.served_versions("absent") == []
+    repository.unload("m")
+    assert repository.served_versions("m") == []
+
+
+def test_what_concerns_one_model_does_not_look_at_the_others(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(fixture.root, "m")
+    repository = fixture.open()
+    repository.load("m")
+
+    def refuse(_: Lifecycle) -> dict[str, ModelStatus]:
+        raise AssertionError("the whole table was copied")
+
+    monkeypatch.setattr(Lifecycle, "snapshot", refuse)
+    assert repository.ready_versions("m") == (1,)
+    assert [served.version for served in repository.served_versions("m")] == [1]
 
 
 def test_an_exiting_server_loads_and_unloads_nothing(fixture: Fixture) -> None:

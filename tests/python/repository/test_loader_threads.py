@@ -61,6 +61,61 @@ def test_errors_reach_the_future_and_the_next_job_runs() -> None:
     threads.close()
 
 
+def test_idle_is_when_no_job_runs_or_waits() -> None:
+    threads = LoaderThreads(1)
+    gate = threading.Event()
+    assert threads.wait_until_idle(0)
+
+    def wait() -> None:
+        gate.wait(_LONG_S)
+
+    threads.submit("m", wait)
+    threads.submit("m", lambda: None)
+    assert not threads.wait_until_idle(0)
+    gate.set()
+    assert threads.wait_until_idle(_LONG_S)
+    threads.close()
+
+
+def test_who_was_just_told_that_the_last_job_is_done_finds_the_threads_idle() -> None:
+    threads = LoaderThreads(1)
+    told, looked = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:  # on the loader thread, before the job leaves its queue
+        told.set()
+        looked.wait(_LONG_S)
+
+    gate = threading.Event()
+
+    def wait() -> None:
+        gate.wait(_LONG_S)
+
+    threads.submit("m", wait).add_done_callback(hold)
+    gate.set()
+    assert told.wait(_LONG_S)
+    assert threads.wait_until_idle(0)
+    looked.set()
+    threads.close()
+
+
+def test_jobs_that_were_dropped_keep_nobody_from_being_idle() -> None:
+    threads = LoaderThreads(1)
+    started, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        started.set()
+        gate.wait(_LONG_S)
+
+    for model in "mmn":
+        threads.submit(model, wait)
+    assert started.wait(_LONG_S)
+    threads.cancel_waiting()
+    assert not threads.wait_until_idle(0)
+    gate.set()
+    assert threads.wait_until_idle(_LONG_S)
+    threads.close()
+
+
 def test_closing_waits_for_running_jobs_and_drops_waiting_ones() -> None:
     threads = LoaderThreads(1)
     started, gate = threading.Event(), threading.Event()

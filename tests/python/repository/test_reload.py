@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import weakref
 from collections.abc import Sequence
 
 import pytest
 
+from tests.python.repository.fake_core import FakeModel
 from tests.python.repository.model_tree import IDENTITY, Fixture, touch, write_model
+from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.errors import InternalError, InvalidArgError, UnavailableError
 from tritonpy.repository import IndexEntry, ModelState
 
@@ -219,6 +222,43 @@ def test_a_version_is_unloading_while_its_last_requests_run(fixture: Fixture) ->
     fixture.core.on_publish = look
     repository.load("m")
     assert states == [[ModelState.UNLOADING, ModelState.READY]]
+
+
+def test_a_new_version_is_ready_while_a_replaced_one_drains(fixture: Fixture) -> None:
+    directory = write_model(fixture.root, "m", config=IDENTITY + _ALL)
+    repository = fixture.open()
+    repository.load("m")
+    write_model(fixture.root, "m", [2])
+    (directory / "1" / "model.onnx").write_text("better")
+    states: list[list[ModelState | None]] = []
+
+    def look(_name: str, added: Sequence[int], _retired: Sequence[int]) -> None:
+        if 1 in added:  # the core would block here until the old version 1 is idle
+            states.append([entry.state for entry in repository.index()])
+
+    fixture.core.on_publish = look
+    repository.load("m")
+    assert states == [[ModelState.READY, ModelState.READY]]
+    assert fixture.core.publishes[1:] == [("m", (2,), ()), ("m", (1,), ())]
+
+
+def test_built_versions_of_a_failed_load_are_freed_on_the_loader_thread(fixture: Fixture) -> None:
+    write_model(fixture.root, "m", [1, 2, 3], _ALL)
+    fixture.core.failures["m", 3] = [InternalError("no")]
+    freed: list[str] = []
+    build = fixture.core.build_model
+
+    def build_and_watch(config: CoreModelConfig) -> FakeModel:
+        model = build(config)
+        weakref.finalize(model, lambda: freed.append(threading.current_thread().name))
+        return model
+
+    fixture.core.build_model = build_and_watch  # type: ignore[method-assign]
+    load = fixture.open().submit_load("m")
+    error = load.exception(_LONG_S)  # keeps the frames of the load alive
+    assert isinstance(error, InvalidArgError)
+    assert len(freed) == 2
+    assert all(name.startswith("loader") for name in freed)
 
 
 def test_configs_are_known_of_every_version_that_the_core_serves(fixture: Fixture) -> None:

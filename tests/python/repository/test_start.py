@@ -11,6 +11,7 @@ from tests.python.repository.model_tree import IDENTITY, Fixture, write_model
 from tritonpy.errors import InternalError, NotFoundError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository import IndexEntry, ModelState
+from tritonpy.repository.layout import ModelLocation, RepositoryLayout
 
 _LONG_S = 60.0
 
@@ -55,7 +56,7 @@ def test_a_model_that_fails_says_why_and_stops_no_other(fixture: Fixture) -> Non
         IndexEntry("bad", 1, ModelState.UNAVAILABLE, "Internal: out of luck"),
         IndexEntry("good", 1, ModelState.READY),
     ]
-    assert "failed to load 'bad' version 1: Internal: out of luck" in fixture.log.errors
+    assert fixture.log.errors == ["failed to load 'bad' version 1: Internal: out of luck"]
     assert not repository.is_ready(strict=True)
     assert repository.is_ready(strict=False)
     with pytest.raises(NotFoundError, match="'bad' has no available versions"):
@@ -72,7 +73,7 @@ def test_a_config_that_cannot_be_read_is_named_with_its_line(fixture: Fixture) -
     assert (entry.name, entry.version, entry.state) == ("bad", None, ModelState.UNAVAILABLE)
     assert entry.reason.startswith("Invalid argument: ")
     assert "config.pbtxt:2:" in entry.reason
-    (error, *_) = fixture.log.errors
+    (error,) = fixture.log.errors
     assert error.startswith(f"Poll failed for model directory '{fixture.root / 'bad'}': ")
 
 
@@ -161,6 +162,34 @@ def test_a_bug_in_a_load_is_an_internal_failure(fixture: Fixture) -> None:
     assert [entry.reason for entry in repository.index()] == ["Internal: KeyError: 'oops'"]
 
 
+def test_a_bug_outside_of_a_version_is_logged_and_stops_no_other(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(fixture.root, "bad")
+    write_model(fixture.root, "good")
+    locate = RepositoryLayout.locate
+
+    def explode(layout: RepositoryLayout, name: str) -> tuple[ModelLocation, ...]:
+        if name == "bad":
+            raise KeyError("oops")
+        return locate(layout, name)
+
+    monkeypatch.setattr(RepositoryLayout, "locate", explode)
+    repository = fixture.open(explicit=False)
+    assert not repository.load_all()
+    assert fixture.log.errors == ["'bad' is not served: KeyError: 'oops'"]
+    assert repository.ready_versions("good") == (1,)
+
+
+def test_a_directory_that_is_no_version_does_not_hide_the_versions(fixture: Fixture) -> None:
+    directory = write_model(fixture.root, "m")
+    (directory / "03").mkdir()
+    (directory / "-old").mkdir()
+    repository = fixture.open(explicit=False)
+    assert repository.load_all()
+    assert repository.served("m").config.backend == "onnxruntime"
+
+
 def test_a_failed_load_is_tried_again_as_often_as_told(fixture: Fixture) -> None:
     write_model(fixture.root, "m")
     fixture.core.failures["m", 1] = [InternalError("once"), InternalError("twice")]
@@ -201,7 +230,9 @@ def test_explicit_start_with_an_asterisk_loads_everything(fixture: Fixture) -> N
 
 def test_a_startup_model_that_is_nowhere_is_an_error(fixture: Fixture) -> None:
     assert not fixture.open(startup_models=("absent",)).load_all()
-    assert "failed to load 'absent': model not found in any model repository" in fixture.log.errors
+    assert fixture.log.errors == [
+        "failed to load 'absent': model not found in any model repository"
+    ]
 
 
 def test_a_model_file_is_served_without_a_repository(tmp_path: Path, fixture: Fixture) -> None:

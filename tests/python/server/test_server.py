@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +18,29 @@ from tests.python.repository.fake_core import FakeCore, RecordingLog
 from tests.python.repository.model_tree import write_model
 from tritonpy.core import InFlight
 from tritonpy.errors import InternalError, UnavailableError
-from tritonpy.options import RepositoryOptions, ServerOptions
-from tritonpy.repository import ModelRepository
+from tritonpy.options import ControlMode, RepositoryOptions, ServerOptions
+from tritonpy.repository import Clock, ModelRepository
 from tritonpy.server import Outcome, Server, StartError
 
 _LONG_S = 60.0
+_EXPIRED = "Exit timeout expired. Exiting immediately."
+# A server whose one model never ends to load, and that is told to stop meanwhile.
+_HANGING_SERVER = """
+import os, signal, sys, threading
+from pathlib import Path
+from tests.python.server.test_server import ServingFake
+from tritonpy import server
+from tritonpy.options import RepositoryOptions, ServerOptions
+
+def hang(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait()
+
+server.Core = lambda *_: ServingFake(on_build=hang)
+server._frontends = lambda *_: ()
+repository = RepositoryOptions(paths=(Path(sys.argv[1]),))
+sys.exit(server.serve(ServerOptions(repository=repository, exit_timeout_s=0)))
+"""
 
 
 @dataclass
@@ -75,6 +97,7 @@ class Scene:
     frontends: list[FakeFrontend] = field(default_factory=list)
     exit_timeout_s: int = 30
     exit_on_error: bool = True
+    control_mode: ControlMode = ControlMode.NONE
 
     @property
     def events(self) -> list[str]:
@@ -84,12 +107,13 @@ class Scene:
     def server(self) -> Server:
         """Put the parts together."""
         options = ServerOptions(
-            repository=RepositoryOptions(paths=(self.root,)),
+            repository=RepositoryOptions(paths=(self.root,), control_mode=self.control_mode),
             exit_timeout_s=self.exit_timeout_s,
             exit_on_error=self.exit_on_error,
         )
         self.repository = ModelRepository(self.core, self.log, options.repository)
-        return Server(options, self.log, self.core, self.repository, self.frontends)
+        still = Clock(monotonic_ns=lambda: 0)  # only what drain counts takes time
+        return Server(options, self.log, self.core, self.repository, self.frontends, still)
 
 
 @pytest.fixture
@@ -156,7 +180,7 @@ async def test_requests_that_do_not_end_are_abandoned(scene: Scene) -> None:
     scene.core.requests = 99
     assert await _run_until_started(scene) is Outcome.ABANDONED
     assert scene.events[2:] == ["drain 1", "drain 1", "drain 0", "stop HTTP 0", "stop GRPC 0"]
-    assert scene.log.errors == ["Exit timeout expired. Exiting immediately."]
+    assert scene.log.errors == [_EXPIRED]
     assert list(scene.core.serving["m"]) == [1], "what requests still use is not unloaded"
 
 
@@ -231,3 +255,123 @@ async def test_a_server_told_to_stop_while_loading_drops_what_waits(scene: Scene
 async def test_a_server_told_to_stop_at_once_stops_cleanly(scene: Scene) -> None:
     assert await scene.server().run(_stopped()) is Outcome.STOPPED
     assert [event for event in scene.events if "start" in event] == []
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a load or unload may wait for; open in the end, so that no thread is left behind."""
+    made = threading.Event()
+    yield made
+    made.set()
+
+
+async def test_a_load_that_does_not_end_is_abandoned(scene: Scene, gate: threading.Event) -> None:
+    scene.exit_timeout_s = 0
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+        gate.wait(_LONG_S)
+
+    scene.core.on_build = hold
+    outcome = await asyncio.wait_for(scene.server().run(stop), _LONG_S)
+    assert outcome is Outcome.ABANDONED
+    assert scene.log.errors == [_EXPIRED]
+    assert scene.events == ["drain 0"]
+
+
+async def test_a_load_that_was_asked_for_ends_before_front_ends_stop(
+    scene: Scene, gate: threading.Event
+) -> None:
+    scene.control_mode = ControlMode.EXPLICIT
+    building = threading.Event()
+
+    def hold(_: object) -> None:
+        building.set()
+        gate.wait(_LONG_S)
+        scene.events.append("built")
+
+    drain = scene.core.drain
+
+    def drain_and_release(timeout_s: float) -> bool:
+        gate.set()
+        return drain(timeout_s)
+
+    scene.core.on_build = hold
+    scene.core.drain = drain_and_release  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    server = scene.server()
+    start = scene.frontends[-1].start
+
+    async def start_and_load() -> None:
+        await start()
+        load = scene.repository.submit_load("m")
+        assert await asyncio.to_thread(building.wait, _LONG_S)
+        scene.frontends[-1].stop = partial(stop_after, load)  # type: ignore[method-assign]
+        stop.set()
+
+    async def stop_after(load: Future[None], _grace_s: float) -> None:
+        scene.events.append(f"stop HTTP, loaded: {load.done()}")
+
+    scene.frontends[-1].start = start_and_load  # type: ignore[method-assign]
+    assert await asyncio.wait_for(server.run(stop), _LONG_S) is Outcome.STOPPED
+    assert sorted(scene.events[2:4]) == ["built", "drain 1"]
+    assert scene.events[4:] == ["stop HTTP, loaded: True", "stop GRPC 5"]
+    assert scene.core.serving == {"m": {}}
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an exit timeout of 0 leave no time at all."""
+    monkeypatch.setattr("tritonpy.server._UNLOAD_GRACE_S", 0)
+
+
+def _hold_unloads(scene: Scene, gate: threading.Event) -> None:
+    def hold(_name: str, _added: Sequence[int], retired: Sequence[int]) -> None:
+        if retired:
+            gate.wait(_LONG_S)
+
+    scene.core.on_publish = hold
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_an_unload_that_does_not_end_is_abandoned(
+    scene: Scene, gate: threading.Event
+) -> None:
+    scene.exit_timeout_s = 0
+    _hold_unloads(scene, gate)
+    assert await _run_until_started(scene) is Outcome.ABANDONED
+    assert scene.log.errors == [_EXPIRED]
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_a_start_that_fails_does_not_wait_for_unloads_for_ever(
+    scene: Scene, gate: threading.Event
+) -> None:
+    scene.exit_timeout_s = 0
+    scene.frontends[1].problem = UnavailableError("Socket '0.0.0.0:8000' already in use")
+    _hold_unloads(scene, gate)
+    with pytest.raises(StartError) as failure:
+        await asyncio.wait_for(scene.server().run(asyncio.Event()), _LONG_S)
+    assert failure.value.outcome is Outcome.ABANDONED
+
+
+async def test_an_exit_timeout_of_0_is_no_failure_of_an_idle_server(scene: Scene) -> None:
+    scene.exit_timeout_s = 0
+    assert await _run_until_started(scene) is Outcome.STOPPED
+    assert scene.core.serving == {"m": {}}
+
+
+def test_the_process_does_not_wait_for_loads_that_were_abandoned(tmp_path: Path) -> None:
+    write_model(tmp_path, "m")
+    ended = subprocess.run(
+        [sys.executable, "-c", _HANGING_SERVER, str(tmp_path)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=_LONG_S,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert _EXPIRED in ended.stdout + ended.stderr
