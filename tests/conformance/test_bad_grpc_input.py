@@ -154,6 +154,20 @@ def test_bad_grpc_request_is_explained_and_survived(
 
 
 @pytest.mark.parametrize(
+    "method",
+    ["ServerLive", "ModelMetadata", "RepositoryIndex", "RepositoryModelLoad", "LogSettings"],
+)
+def test_control_message_that_cannot_be_parsed_is_explained(
+    server: RunningServer, method: str
+) -> None:
+    with pytest.raises(grpclib.RpcError) as error:
+        unary(server.grpc_address, method, b"\xff\xff")
+    assert error.value.code() == _INVALID
+    assert (error.value.details() or "").startswith(f"failed to parse {method}Request: ")
+    unary(server.grpc_address, "ServerLive", b"")
+
+
+@pytest.mark.parametrize(
     ("name", "parameter", "text"),
     [
         (

@@ -154,8 +154,12 @@ def test_response_coding_follows_accepted_weights(
     assert json.loads(plain)["outputs"][0]["data"] == [1.0, 2.0]
 
 
-def test_unknown_request_coding_is_refused_with_those_known(server: RunningServer) -> None:
-    answer = infer(server.http_port, "identity_fp32", _ONE, {"Content-Encoding": "br"})
+@pytest.mark.parametrize("path", ["/v2/models/identity_fp32/infer", "/v2/repository/index"])
+def test_unknown_request_coding_is_refused_with_those_known(
+    server: RunningServer, path: str
+) -> None:
+    headers = {"Content-Encoding": "br"}
+    answer = request(server.http_port, "POST", path, json.dumps(_ONE), headers)
     assert (answer.status, answer.error) == (501, "Unsupported compression type")
     assert answer.headers["accept-encoding"] == "gzip, deflate"
 
@@ -183,10 +187,14 @@ def test_pipelined_requests_are_answered_in_order(server: RunningServer) -> None
         b"POST /v2/models/fixed/infer HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         b"POST /v2/models/fixed/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz",
         b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: ".ljust(64 * 1024 + 1, b"a"),
+        b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: ".ljust(100_000, b"a") + b"\r\n\r\n",
     ],
 )
 def test_broken_http_ends_its_connection_alone(server: RunningServer, sent: bytes) -> None:
-    assert exchange(server.http_port, sent).startswith(b"HTTP/1.1 400 ")
+    head, _, body = exchange(server.http_port, sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json" in head
+    assert list(json.loads(body)) == ["error"]
     assert infer(server.http_port, "identity_fp32", _ONE).status == 200
 
 

@@ -20,7 +20,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.conftest import connect
 from tests.conformance.model_files import execute_delay, identity_config, write_config
-from tests.conformance.raw_http import json_input, request
+from tests.conformance.raw_http import infer, json_input, request
 from tests.conformance.running_server import RunningServer, ServerOptions
 
 _DATA = np.ones((1, 2), np.float32)
@@ -81,6 +81,21 @@ def test_exit_timeout_ends_a_server_that_is_still_busy(frontend: str, tmp_path: 
         assert "Exit timeout expired. Exiting immediately." in server.output
         for future in running:
             assert isinstance(future.exception(), InferenceServerException)
+
+
+def test_http_request_that_the_exit_cuts_off_is_told_so(frontend: str, tmp_path: Path) -> None:
+    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(30_000)))
+    options = ServerOptions(["--exit-timeout-secs", "0"], frontend=frontend)
+    with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
+        body = {"inputs": [json_input([1, 2])]}
+        running = [pool.submit(infer, server.http_port, "slow", body) for _ in "ab"]
+        _wait_until_waiting(server, 1)
+        server.ask_to_stop()
+        for future in running:
+            answer = future.result()
+            assert (answer.status, answer.error) == (503, "Server exiting")
+            assert answer.headers["retry-after"] == "1"
+        assert server.wait() != 0
 
 
 def test_deadline_of_a_client_ends_its_request(frontend: str, tmp_path: Path) -> None:

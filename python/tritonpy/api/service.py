@@ -71,6 +71,9 @@ class ServedModels(Protocol):
     def ready_versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a model that serve, ascending."""
 
+    def served_versions(self, name: str) -> Sequence[ServedVersion]:
+        """Return the versions of one model that serve; none for one not known."""
+
     def all_served(self) -> Sequence[ServedVersion]:
         """Return every version that serves."""
 
@@ -174,7 +177,7 @@ class V2Service:
         wanted = self.parse_version(version)
         if not name:
             return list(self._counters(self._repository.all_served()))
-        versions = [model for model in self._repository.all_served() if model.name == name]
+        versions = self._repository.served_versions(name)
         if not versions:
             raise InvalidArgError(f"requested model '{name}' is not available")
         if wanted != -1:

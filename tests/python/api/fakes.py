@@ -77,6 +77,9 @@ class FakeRepository:
     def ready_versions(self, name: str) -> tuple[int, ...]:
         return tuple(model.version for model in self.models if model.name == name)
 
+    def served_versions(self, name: str) -> Sequence[ServedVersion]:
+        return [model for model in self.all_served() if model.name == name]
+
     def all_served(self) -> Sequence[ServedVersion]:
         return self.models
 

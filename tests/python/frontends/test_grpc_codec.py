@@ -1,6 +1,6 @@
-"""Goal: the service's values are V2's messages, and stream responses are put together rightly.
+"""Goal: the service's values are V2's messages, and what is no message is refused.
 
-Method: messages compared with what went in; bytes made without a parser are parsed.
+Method: messages compared with what went in.
 """
 
 from __future__ import annotations
@@ -82,15 +82,9 @@ def test_load_and_unload_parameters_are_checked() -> None:
         assert error.value.message.endswith(expected)
 
 
-@given(st.binary(max_size=40_000))
-def test_stream_response_is_the_response_marked_as_final(content: bytes) -> None:
-    response = v2.ModelInferResponse(model_name="m", id="i", raw_output_contents=[content])
-    message = v2.ModelStreamInferResponse.FromString(
-        codec.stream_response(response.SerializeToString())
-    )
-    assert message.error_message == ""
-    assert message.infer_response.parameters.pop("triton_final_response").bool_param is True
-    assert message.infer_response == response
+def test_bytes_that_are_no_message_are_invalid() -> None:
+    with pytest.raises(InvalidArgError, match=r"^failed to parse ServerLiveRequest: ."):
+        codec.parse_message(v2.ServerLiveRequest, b"\xff\xff")
 
 
 def test_stream_error_names_its_request() -> None:

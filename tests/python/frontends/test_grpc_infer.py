@@ -146,6 +146,35 @@ async def test_cancelled_stream_cancels_every_request_of_it() -> None:
     assert sorted(inference.cancelled) == [b"a", b"b"]
 
 
+async def test_cancelled_stream_with_a_full_window_leaves_no_task() -> None:
+    before = asyncio.all_tasks()
+    inference, context = _ScriptedInference(), _Context()
+    messages = [str(number).encode() for number in range(3000)]
+    call = asyncio.ensure_future(_calls(inference).model_stream_infer(_each(*messages), context))
+    for _ in range(100):
+        await _settle()
+    assert len(inference.waiting) < len(messages)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await _settle()
+    assert asyncio.all_tasks() == before
+
+
+async def test_stream_that_breaks_off_ends_after_its_answers() -> None:
+    async def breaks_off() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise asyncio.CancelledError
+
+    inference, context = _ScriptedInference(), _Context()
+    call = asyncio.ensure_future(_calls(inference).model_stream_infer(breaks_off(), context))
+    await _settle()
+    inference.waiting[b"a"].set_result(b"A")
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert context.written == [b"A"]
+
+
 async def test_unary_call_ends_with_the_status_of_its_error() -> None:
     inference, context = _ScriptedInference(), _Context()
     with pytest.raises(_Aborted):

@@ -5,7 +5,9 @@ Method: the application called as an ASGI server would, over a scripted inferenc
 
 from __future__ import annotations
 
+import asyncio
 import json
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +16,8 @@ import pytest
 from tests.python.api.fakes import FakeCore, FakeRepository, log_settings, served
 from tritonpy.api import V2Service
 from tritonpy.core import JsonAnswer, Log
-from tritonpy.errors import CancelledError, ErrorCode, TritonError, error_of
-from tritonpy.frontends.http.app import HttpApp, InferTarget, infer_target
+from tritonpy.errors import CancelledError, ErrorCode, NotFoundError, TritonError, error_of
+from tritonpy.frontends.http.app import HttpApp, InferTarget, JsonInference, infer_target
 from tritonpy.frontends.http.control import control_app
 from tritonpy.frontends.http.request_body import json_length_of, read_body
 from tritonpy.frontends.http.status import STATUS_OF_CODE
@@ -51,15 +53,24 @@ def _pieces(*chunks: bytes, then_leaves: bool = False) -> Any:
     return receive
 
 
-async def _call(
-    inference: _ScriptedInference,
-    path: bytes,
-    body: bytes = b"{}",
-    headers: Sequence[tuple[bytes, bytes]] = (),
-    method: str = "POST",
-) -> tuple[int, dict[bytes, bytes], bytes]:
+class _EndlessInference:
+    """Never answers."""
+
+    async def infer_json(self, *_: object) -> JsonAnswer:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("never")
+
+
+class _UnknownModels:
+    """Knows no model, and keeps nothing."""
+
+    async def infer_json(self, *_: object) -> JsonAnswer:
+        raise NotFoundError("unknown")
+
+
+def _app(inference: JsonInference, repository: FakeRepository) -> HttpApp:
     service = V2Service(
-        FakeRepository(served()),
+        repository,
         FakeCore(),
         log_settings,
         server_name="",
@@ -67,7 +78,27 @@ async def _call(
         strict_readiness=True,
     )
     log = Log()
-    app = HttpApp(service, inference, control_app(service, log, 100, None), log, 100)
+    return HttpApp(service, inference, control_app(service, log, 100, None), log, 100)
+
+
+async def _call(
+    inference: JsonInference,
+    path: bytes,
+    body: bytes = b"{}",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    method: str = "POST",
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    app = _app(inference, FakeRepository(served()))
+    return await _call_app(app, path, body, headers, method)
+
+
+async def _call_app(
+    app: HttpApp,
+    path: bytes,
+    body: bytes = b"{}",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    method: str = "POST",
+) -> tuple[int, dict[bytes, bytes], bytes]:
     scope = {
         "type": "http",
         "method": method,
@@ -135,6 +166,7 @@ async def test_error_has_the_status_of_its_code(code: ErrorCode) -> None:
     status, headers, body = await _call(inference, b"/v2/models/m/infer")
     assert status == STATUS_OF_CODE[code]
     assert headers[b"content-type"] == b"application/json"
+    assert headers.get(b"retry-after") == (b"1" if status == 503 else None)
     assert json.loads(body) == {"error": 'say "no"'}
 
 
@@ -143,6 +175,60 @@ async def test_bug_is_an_internal_error_and_no_dead_connection() -> None:
     status, _, body = await _call(inference, b"/v2/models/m/infer")
     assert status == 500
     assert json.loads(body)["error"] == "internal error: ValueError: oops"
+
+
+_LOAD = b"/v2/repository/models/model/load"
+
+
+@pytest.mark.parametrize("path", [b"/v2/models/m/infer", _LOAD])
+async def test_request_that_the_exit_cuts_off_is_told_so(path: bytes) -> None:
+    repository = FakeRepository(served())
+    call = asyncio.ensure_future(_call_app(_app(_EndlessInference(), repository), path))
+    await _settle()
+    repository.is_exiting = True
+    call.cancel()
+    status, headers, body = await call
+    assert (status, json.loads(body)) == (503, {"error": "Server exiting"})
+    assert headers[b"retry-after"] == b"1"
+
+
+@pytest.mark.parametrize("path", [b"/v2/models/m/infer", _LOAD])
+async def test_request_whose_client_leaves_stays_cancelled(path: bytes) -> None:
+    app = _app(_EndlessInference(), FakeRepository(served()))
+    call = asyncio.ensure_future(_call_app(app, path))
+    await _settle()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def _settle() -> None:
+    """Let everything run that can."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("paths", "name_size"), [(5_000, 200), (100, 60_000)])
+async def test_made_up_paths_do_not_pin_memory(paths: int, name_size: int) -> None:
+    app = _app(_UnknownModels(), FakeRepository(served()))
+    names = (str(number).encode().rjust(name_size, b"x") for number in range(paths))
+    await _call_app(app, b"/v2/models/model/infer")
+    tracemalloc.start()
+    try:
+        for name in names:
+            assert (await _call_app(app, b"/v2/models/" + name + b"/infer"))[0] == 404
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3 * 2**20
+
+
+@pytest.mark.parametrize("path", [b"/v2/models/m/infer", b"/v2/repository/index"])
+async def test_unknown_coding_is_refused_with_those_known(path: bytes) -> None:
+    inference = _ScriptedInference(JsonAnswer(b"", None))
+    status, headers, body = await _call(inference, path, headers=[(b"content-encoding", b"br")])
+    assert (status, json.loads(body)) == (501, {"error": "Unsupported compression type"})
+    assert headers[b"accept-encoding"] == b"gzip, deflate"
 
 
 async def test_other_verbs_are_not_allowed() -> None:

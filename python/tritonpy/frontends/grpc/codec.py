@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -14,10 +14,16 @@ from tritonpy.errors import InvalidArgError
 from tritonpy.protos import grpc_service_pb2 as v2
 from tritonpy.repository import IndexEntry, ParameterValue
 
-_INFER_RESPONSE_TAG: Final = b"\x12"  # field 2, length-delimited
-_FINAL: Final = v2.ModelInferResponse(
-    parameters={"triton_final_response": v2.InferParameter(bool_param=True)}
-).SerializeToString()
+_Message = TypeVar("_Message", bound=Message)
+
+
+def parse_message(message_type: type[_Message], message: bytes) -> _Message:
+    """Return a message out of its bytes; InvalidArgError for what is none."""
+    try:
+        return message_type.FromString(message)
+    except DecodeError as error:
+        name = message_type.DESCRIPTOR.name
+        raise InvalidArgError(f"failed to parse {name}: {error}") from error
 
 
 def server_metadata_message(metadata: ServerMetadata) -> v2.ServerMetadataResponse:
@@ -179,26 +185,8 @@ def request_id_of(message: bytes) -> str:
         return ""
 
 
-def stream_response(infer_response: bytes) -> bytes:
-    """Return a serialised ModelInferResponse, marked as final, as a ModelStreamInferResponse.
-
-    Concatenated messages merge, so nothing is parsed.
-    """
-    size = len(infer_response) + len(_FINAL)
-    return b"".join((_INFER_RESPONSE_TAG, _varint(size), infer_response, _FINAL))
-
-
 def stream_error(text: str, request_id: str) -> bytes:
     """Return a serialised ModelStreamInferResponse that says why a request failed."""
     return v2.ModelStreamInferResponse(
         error_message=text, infer_response=v2.ModelInferResponse(id=request_id)
     ).SerializeToString()
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

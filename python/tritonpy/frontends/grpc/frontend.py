@@ -16,6 +16,7 @@ from tritonpy.errors import InvalidArgError, UnavailableError
 from tritonpy.frontends.grpc.health import HEALTH_SERVICE_NAME, health_handlers
 from tritonpy.frontends.grpc.infer import InferCalls
 from tritonpy.frontends.grpc.servicer import SERVICE_NAME, ControlCalls, service_handlers
+from tritonpy.frontends.listening_socket import bound_socket
 from tritonpy.options import GrpcOptions, GrpcTls
 from tritonpy.protos import new_pool
 
@@ -43,7 +44,10 @@ class GrpcFrontend:
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
-        """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
+        """Listen, and log that it does.
+
+        Raises UnavailableError `Socket '<a>:<p>' already in use`, InvalidArgError for TLS files.
+        """
         server = grpc.aio.server(options=list(_channel_options(self._options)))
         self._inference = self._core.inference()
         infer = InferCalls(
@@ -75,17 +79,22 @@ class GrpcFrontend:
             self._inference.close()
 
     def _bind(self, server: grpc.aio.Server) -> int:
-        address = f"{self._options.address}:{self._options.port}"
+        options = self._options
+        # gRPC does not say why it cannot bind, so that is found out first.
+        bound_socket(options.address, options.port, reuse_port=options.reuse_port).close()
+        address = f"{options.address}:{options.port}"
+        if options.tls is None:
+            try:
+                return server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise UnavailableError(f"Socket '{address}': {error}") from error
+        credentials = _credentials(options.tls)
         try:
-            if self._options.tls is None:
-                port = server.add_insecure_port(address)
-            else:
-                port = server.add_secure_port(address, _credentials(self._options.tls))
+            return server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            raise UnavailableError(f"Socket '{address}' already in use") from error
-        if port == 0:
-            raise UnavailableError(f"Socket '{address}' already in use")
-        return port
+            raise InvalidArgError(
+                f"failed to set up TLS with '{options.tls.server_cert}'"
+            ) from error
 
 
 def _channel_options(options: GrpcOptions) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeAlias
 import grpc
 
 from tritonpy.errors import ErrorCode, TritonError
-from tritonpy.frontends.grpc.codec import request_id_of, stream_error, stream_response
+from tritonpy.frontends.grpc.codec import request_id_of, stream_error
 from tritonpy.frontends.grpc.status import STATUS_OF_CODE, detail_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -71,6 +71,7 @@ class InferCalls:
         finally:
             reading.cancel()
             stream.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _answer(self, message: bytes) -> bytes:
         """Return a response that says itself when a request failed: the stream lives on."""
@@ -80,7 +81,7 @@ class InferCalls:
             return stream_error(self._visible(error).message, request_id_of(message))
 
     async def _answer_or_fail(self, message: bytes) -> bytes:
-        return stream_response(await self._inference.infer_protobuf(message))
+        return await self._inference.infer_stream_protobuf(message)
 
     def _visible(self, error: TritonError) -> TritonError:
         """Return the error as clients know it: one of a server that stops has a text of its own."""
@@ -94,24 +95,30 @@ class _Stream:
 
     def __init__(self, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
         self._answer = answer
-        self._window: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue(_STREAM_WINDOW)
+        self._window = asyncio.Semaphore(_STREAM_WINDOW)
+        self._started: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
         self._working: set[asyncio.Future[bytes]] = set()
 
     async def read(self, requests: AsyncIterable[bytes]) -> None:
         """Start on every request as it comes, until the client has said its last."""
         try:
             async for message in requests:
+                await self._window.acquire()
                 working = asyncio.ensure_future(self._answer(message))
                 self._working.add(working)
                 working.add_done_callback(self._working.discard)
-                await self._window.put(working)
+                self._started.put_nowait(working)
         finally:
-            await self._window.put(None)
+            self._started.put_nowait(None)
 
     async def next_answer(self) -> bytes | None:
         """Return the next answer, None after the last. Raises what the request raised."""
-        working = await self._window.get()
-        return None if working is None else await working
+        working = await self._started.get()
+        if working is None:
+            return None
+        answer = await working
+        self._window.release()
+        return answer
 
     def cancel(self) -> None:
         """Cancel the requests that are still at work."""

@@ -136,15 +136,14 @@ def unary_handler(
 ) -> Handler:
     """Return the handler of a call that one coroutine answers, or fails with a TritonError."""
 
-    async def handle(request: _Request, context: Context) -> Message:
+    async def handle(message: bytes, context: Context) -> Message:
         try:
-            return await answer(request)
+            return await answer(codec.parse_message(request_type, message))
         except TritonError as error:
             return await abort(context, error)
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
-        request_deserializer=request_type.FromString,
         response_serializer=lambda message: message.SerializeToString(),
     )
 

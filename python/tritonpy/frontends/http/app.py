@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tritonpy.api import V2Service
-from tritonpy.core import JsonAnswer, Log, encode_error_json
+from tritonpy.core import JsonAnswer, Log
 from tritonpy.errors import ErrorCode, TritonError
 from tritonpy.frontends.http.connection import connection_of
-from tritonpy.frontends.http.encoding import SUPPORTED, UNKNOWN_CODING, choose_coding, encode
+from tritonpy.frontends.http.encoding import choose_coding, encode
+from tritonpy.frontends.http.error_answer import EXITING, Headers, error_answer
 from tritonpy.frontends.http.request_body import json_length_of, read_body
-from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_CODE
+from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_CODE, UNAVAILABLE
 
 _MODELS: Final = b"/v2/models/"
 _INFER: Final = b"/infer"
 _TARGET: Final = re.compile(rb"/v2/models/([^/]+)(?:/versions/([0-9]+))?/infer")
-_TARGETS_MAX: Final = 4096
+# Paths whose target is remembered: 256 KiB at most, however many names a client makes up.
+_TARGETS_MAX: Final = 1024
+_TARGET_PATH_MAX: Final = 256
 _JSON: Final = (b"content-type", b"application/json")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
 
@@ -45,7 +47,6 @@ class InferTarget(NamedTuple):
     version: str
 
 
-@lru_cache(_TARGETS_MAX)  # the same few paths again and again
 def infer_target(path: bytes) -> InferTarget | None:
     """Return the target of an inference path, None for any other path.
 
@@ -77,15 +78,28 @@ class HttpApp:
         self._control = control
         self._log = log
         self._max_input_size = max_input_size
+        self._targets: dict[bytes, InferTarget] = {}  # the same few paths again and again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = infer_target(scope["raw_path"]) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            await self._control(scope, receive, send)
+            return
+        path = scope["raw_path"]
+        target = self._targets.get(path) or self._new_target(path)
         if target is None:
             await self._control(scope, receive, send)
         elif scope["method"] != "POST":
             await _send(send, _error(METHOD_NOT_ALLOWED, "Method Not Allowed"))
         else:
             await self._infer(target, scope, receive, send)
+
+    def _new_target(self, path: bytes) -> InferTarget | None:
+        target = infer_target(path)
+        if target is not None and len(path) <= _TARGET_PATH_MAX:
+            if len(self._targets) >= _TARGETS_MAX:
+                self._targets.clear()
+            self._targets[path] = target
+        return target
 
     async def _infer(self, target: InferTarget, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
@@ -109,18 +123,22 @@ class HttpApp:
             answer = await self._inference.infer_json(
                 target.model, version, body, json_length_of(headers), self._max_input_size
             )
+            return await _success(answer, headers.get(b"accept-encoding"))
         except TritonError as error:
             return _error(STATUS_OF_CODE[error.code], error.message)
+        except asyncio.CancelledError:
+            if not self._service.is_exiting:  # the client has gone
+                raise
+            return _error(UNAVAILABLE, EXITING)
         except Exception as error:  # a bug, which must not take the connection with it
             text = f"internal error: {type(error).__name__}: {error}"
             self._log.error(text)
             return _error(STATUS_OF_CODE[ErrorCode.INTERNAL], text)
-        return await _success(answer, headers.get(b"accept-encoding"))
 
 
 class _Response(NamedTuple):
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
     body: bytes
 
 
@@ -137,10 +155,7 @@ async def _success(answer: JsonAnswer, accept_encoding: bytes | None) -> _Respon
 
 
 def _error(status: int, text: str) -> _Response:
-    headers = [_JSON]
-    if text == UNKNOWN_CODING:
-        headers.append((b"accept-encoding", SUPPORTED))
-    return _Response(status, headers, encode_error_json(text))
+    return _Response(status, *error_answer(status, text))
 
 
 async def _send(send: Send, response: _Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,11 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tritonpy.api import V2Service
 from tritonpy.config import config_to_json
-from tritonpy.core import Log, encode_error_json
+from tritonpy.core import Log
 from tritonpy.errors import InvalidArgError, TritonError, UnsupportedError
 from tritonpy.frontends.http import codec
+from tritonpy.frontends.http.error_answer import EXITING, error_answer
 from tritonpy.frontends.http.request_body import read_body
-from tritonpy.frontends.http.status import NOT_FOUND, OK, STATUS_OF_CODE
+from tritonpy.frontends.http.status import NOT_FOUND, OK, STATUS_OF_CODE, UNAVAILABLE
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,19 +46,28 @@ def control_app(
         },
     )
     app.router.redirect_slashes = False
-    return _Undecoded(app)
+    return _ControlApp(app, service)
 
 
-class _Undecoded:
-    """Gives the routes each path as it arrived: Triton does no percent-decoding."""
+class _ControlApp:
+    """Gives the routes each path as it arrived, and an answer to requests that an exit cuts off.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Triton does no percent-decoding.
+    """
+
+    def __init__(self, app: ASGIApp, service: V2Service) -> None:
         self._app = app
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope["path"] = scope["raw_path"].decode("latin-1")
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._service.is_exiting:
+                raise
+            await _error(UNAVAILABLE, EXITING)(scope, receive, send)
 
 
 class _Endpoints:
@@ -211,7 +222,10 @@ def _empty(good: bool = True) -> Response:
 
 
 def _error(status: int, text: str) -> Response:
-    return Response(encode_error_json(text), status, media_type=_JSON_TYPE)
+    headers, body = error_answer(status, text)
+    response = Response(body, status)
+    response.raw_headers.extend(headers)
+    return response
 
 
 def _on_triton_error(_request: Request, error: Exception) -> Response:

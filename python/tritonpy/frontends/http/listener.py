@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
-import socket
 from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from tritonpy.errors import UnavailableError
 from tritonpy.frontends.http.connection import Connection
+from tritonpy.frontends.listening_socket import bound_socket
 
 # Triton never closes an idle connection; an hour is close to that and still bounded.
 _KEEP_ALIVE_S: Final = 3600
@@ -40,7 +38,9 @@ class HttpListener:
 
     async def start(self) -> None:
         """Listen. Raises UnavailableError `Socket '<address>:<port>' already in use`."""
-        listening = self._bind()
+        listening = bound_socket(
+            self._address, self._port, reuse_port=self._reuse_port, backlog=_BACKLOG
+        )
         self._port = listening.getsockname()[1]
         config = uvicorn.Config(
             self._app,
@@ -67,18 +67,6 @@ class HttpListener:
         self._server.config.timeout_graceful_shutdown = math.ceil(grace_s)
         self._server.should_exit = True
         await self._serving
-
-    def _bind(self) -> socket.socket:
-        host = self._address.removeprefix("ipv6:").strip("[]")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            return socket.create_server(
-                (host, self._port), family=family, backlog=_BACKLOG, reuse_port=self._reuse_port
-            )
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise UnavailableError(f"Socket '{self.endpoint}' already in use") from error
-            raise UnavailableError(f"Socket '{self.endpoint}': {error}") from error
 
 
 class _Uvicorn(uvicorn.Server):
