@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 
 import uvicorn
@@ -29,14 +30,8 @@ async def echo(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallabl
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        print("ready", flush=True)
-
-
 if __name__ == "__main__":
-    config = uvicorn.Config(
-        echo, port=int(sys.argv[1]), lifespan="off", access_log=False, log_level="critical"
-    )
-    asyncio.run(_Server(config).serve())
+    config = uvicorn.Config(echo, lifespan="off", access_log=False, log_level="critical")
+    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
+        print("ready", flush=True)  # from here on connections are kept for the server
+        asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/limits.h"
 #include "bindings/completion_queue.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
@@ -115,11 +114,6 @@ Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t versio
         if (!type) {
             raise_status(invalid_arg("input '" + name + "' has unknown data-type '" + data_type +
                                      "'"));
-        }
-        if (shape.size() > limits::kMaxRank) {
-            raise_status(invalid_arg("input '" + name + "' has " + std::to_string(shape.size()) +
-                                     " dimensions, at most " +
-                                     std::to_string(limits::kMaxRank) + " are allowed"));
         }
         Tensor tensor{name, *type, Shape(shape), {}, borrow_python_bytes(data)};
         tensor.data = {tensor.buffer->data(), tensor.buffer->size()};

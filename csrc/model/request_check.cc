@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "base/result.h"
 #include "model/reshape.h"
 #include "tensor/bytes_tensor.h"
+#include "tensor/input_shape.h"
 
 namespace tritonpy {
 
@@ -158,24 +158,12 @@ Status sort_inputs(const ModelIdentity& model, InferenceRequest& request) {
     return Status();
 }
 
-Status check_dimensions(const Tensor& input) {
-    if (input.shape.element_count()) {
-        return Status();
-    }
-    std::span<const int64_t> dims = input.shape.dims();
-    bool negative = std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; });
-    return invalid_arg("invalid shape for input " + quoted(input.name) + ": shape " +
-                       input.shape.to_string() +
-                       (negative ? " contains one or more invalid dimensions"
-                                 : " causes total element count to exceed maximum size of " +
-                                       std::to_string(std::numeric_limits<int64_t>::max())));
-}
-
 // The rows of the request: the first dimension that all its inputs have in common.
 Result<int64_t> count_rows(const ModelIdentity& model, InferenceRequest& request) {
     std::optional<int64_t> rows;
     for (const Tensor& input : request.inputs) {
-        TRITONPY_RETURN_IF_ERROR(check_dimensions(input));
+        TRITONPY_RETURN_IF_ERROR(
+            check_input_shape(input.name, input.data_type, input.shape.dims()));
         if (model.max_batch_size == 0) {
             continue;
         }
@@ -231,14 +219,11 @@ Status check_byte_size(const ModelIdentity& model, const InferenceRequest& reque
     if (input.data_type == DataType::kBytes) {
         return check_string_elements(model, request, input);
     }
-    std::optional<size_t> expected = byte_size(input.data_type, input.shape.dims());
-    if (!expected) {
-        return invalid_arg("byte size overflow for input " + quoted(input.name));
-    }
-    if (*expected != input.data.size()) {
+    const size_t expected = *byte_size(input.data_type, input.shape.dims());  // shape was checked
+    if (expected != input.data.size()) {
         return invalid_arg(request_prefix(request) + "input byte size mismatch for input " +
                            quoted(input.name) + " for model " + quoted(model.name) +
-                           ". Expected " + std::to_string(*expected) + ", got " +
+                           ". Expected " + std::to_string(expected) + ", got " +
                            std::to_string(input.data.size()));
     }
     return Status();

@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "tensor/bytes_tensor.h"
-#include "wire/input_shape.h"
+#include "tensor/input_shape.h"
 #include "wire/json_elements.h"
 #include "wire/name_set.h"
 #include "wire/shared_memory_lookup.h"

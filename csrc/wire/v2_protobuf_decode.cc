@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "wire/input_shape.h"
+#include "tensor/input_shape.h"
 #include "wire/model_version.h"
 #include "wire/name_set.h"
 #include "wire/protobuf_reader.h"

@@ -168,6 +168,10 @@ TEST(RequestCheck, refuses_wrong_types_and_shapes_with_exact_texts) {
             {[](auto& request) { request.inputs[1].shape = {2}; },
              std::string(kUnknownId) +
                  "unexpected shape for input 'B' for model 'm'. Expected [-1,-1], got [2]" + note},
+            {[](auto& request) {
+                 request.inputs[1].shape = Shape(std::vector<int64_t>(limits::kMaxRank + 1, 1));
+             },
+             "invalid shape for input 'B': it has more than 32 dimensions"},
             {[](auto& request) { request.inputs[1].shape = {2, -1}; },
              "invalid shape for input 'B': shape [2,-1] contains one or more invalid dimensions"},
             {[](auto& request) { request.inputs[1].shape = {2, kHuge}; },

@@ -1,4 +1,4 @@
-#include "wire/input_shape.h"
+#include "tensor/input_shape.h"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,5 @@
-// What a decoder demands of the shape of an input before it believes it.
+// What is demanded of the shape of an input before it is believed: by the decoders, before they
+// reserve memory for it, and by the request check, for what no decoder has seen.
 //
 // Threads: compatible; pure functions.
 #pragma once
