@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 
 import uvicorn
+import uvloop
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
 
@@ -33,5 +33,6 @@ async def echo(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallabl
 if __name__ == "__main__":
     config = uvicorn.Config(echo, lifespan="off", access_log=False, log_level="critical")
     with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         print("ready", flush=True)  # from here on connections are kept for the server
-        asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+        uvloop.run(uvicorn.Server(config).serve(sockets=[listening]))
