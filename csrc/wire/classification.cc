@@ -51,10 +51,9 @@ bool ranks_before(T a, T b) {
 }
 
 void append_element(std::string& out, std::string_view element) {
-    auto length = static_cast<uint32_t>(element.size());
-    static_assert(sizeof(length) == kBytesLengthSize);
-    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
-    out.append(element);
+    const size_t before = out.size();
+    out.resize(before + kBytesLengthSize + element.size());
+    write_bytes_element(reinterpret_cast<std::byte*>(out.data()) + before, element);
 }
 
 template <typename T>

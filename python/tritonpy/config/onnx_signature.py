@@ -1,7 +1,8 @@
 """What an ONNX model says about itself, against what its config says.
 
-Reading the model file is the caller's: these are functions of the config and a signature. An
-initializer that a request may override counts as an optional input of the signature.
+Reading the model file is the caller's (the core refuses models with anything but tensors): these
+are functions of the config and a signature. An initializer that a request may override counts as an
+optional input of the signature.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from tritonpy.config.data_types import data_type_of
 from tritonpy.config.validate import raise_problems
-from tritonpy.errors import InvalidArgError, UnsupportedError
+from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
 
 DEFAULT_MAX_BATCH_SIZE = 4
@@ -25,7 +26,6 @@ class OnnxTensor:
     data_type: str
     dims: tuple[int, ...]
     optional: bool = False
-    onnx_type: str = "ONNX_TYPE_TENSOR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,6 @@ def complete_from_signature(
     completed.CopyFrom(config)
     if (config.input or config.batch_input) and config.output:
         return completed
-    _require_tensors(signature)
     _complete_batching(completed, signature, default_max_batch_size)
     is_batching = completed.max_batch_size > 0
     if not completed.input:
@@ -92,11 +91,7 @@ def _fill_tensor(target: ModelInput | ModelOutput, tensor: OnnxTensor, is_batchi
 
 
 def require_matching(config: ModelConfig, signature: OnnxSignature) -> None:
-    """Raise InvalidArgError, one problem a line, where config and model do not fit together.
-
-    Raises UnsupportedError for a model with an input or output that is not a tensor.
-    """
-    _require_tensors(signature)
+    """Raise InvalidArgError, one problem a line, where config and model do not fit together."""
     raise_problems(
         [
             *_count_problems(config, signature),
@@ -104,15 +99,6 @@ def require_matching(config: ModelConfig, signature: OnnxSignature) -> None:
             *_output_problems(config, signature),
         ]
     )
-
-
-def _require_tensors(signature: OnnxSignature) -> None:
-    for tensor in (*signature.inputs, *signature.outputs):
-        if tensor.onnx_type != "ONNX_TYPE_TENSOR":
-            raise UnsupportedError(
-                f"Unsupported ONNX Type '{tensor.onnx_type}' for I/O '{tensor.name}', expected "
-                "'ONNX_TYPE_TENSOR'."
-            )
 
 
 def _server_inputs(config: ModelConfig) -> list[str]:

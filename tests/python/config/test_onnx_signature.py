@@ -9,7 +9,7 @@ import pytest
 
 from tritonpy.config import ModelConfig, OnnxSignature, OnnxTensor, parse_config
 from tritonpy.config.onnx_signature import complete_from_signature, require_matching
-from tritonpy.errors import InvalidArgError, UnsupportedError
+from tritonpy.errors import InvalidArgError
 
 BATCHING = OnnxSignature(
     inputs=(OnnxTensor("x", "FP32", (-1, 3)), OnnxTensor("s", "BYTES", (-1,))),
@@ -239,18 +239,3 @@ def test_type_without_a_name_in_configs_is_invalid() -> None:
     config = expected('input { name: "x" data_type: TYPE_INT8 dims: 1 }')
     with pytest.raises(InvalidArgError, match="model provides TYPE_INVALID"):
         require_matching(config, signature)
-
-
-def test_model_with_other_things_than_tensors_is_unsupported() -> None:
-    sequence = OnnxTensor("x", "FP32", (), onnx_type="ONNX_TYPE_SEQUENCE")
-    for signature in (
-        OnnxSignature(inputs=(sequence,), outputs=()),
-        OnnxSignature(inputs=(), outputs=(sequence,)),
-    ):
-        for act in (lambda s: completed("", s), lambda s: require_matching(expected(""), s)):
-            with pytest.raises(UnsupportedError) as caught:
-                act(signature)
-            assert caught.value.message == (
-                "Unsupported ONNX Type 'ONNX_TYPE_SEQUENCE' for I/O 'x', expected "
-                "'ONNX_TYPE_TENSOR'."
-            )
