@@ -1,114 +1,160 @@
-"""`python -m bench.load`: sample models over HTTP and gRPC, beside a bare uvicorn echo."""
+"""`python -m bench.load`: both front ends, the floor and other servers, side by side under load.
+
+Options that it does not know go to `tritonpy serve`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import statistics
+import os
 import sys
+import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load.load_tools import Load, LoadError, h2load, wrk
-from bench.load.payloads import SUBJECTS, Subject, grpc_body, http_body
-from bench.load.server_process import ServerProcess, echo_server, tritonpy_server
+from bench.load.load_client import LoadError, warm_client
+from bench.load.scenarios import GROUPS, SCENARIOS, Scenario
+from bench.load.server_process import ServerProcess
+from bench.load.subjects import SUBJECTS, Peer, Setting, Subjects
+from bench.load.table import Round, table
 
 _ROOT = Path(__file__).parents[2]
-_GRPC_METHOD = "inference.GRPCInferenceService/ModelInfer"
+_MAX_SERVER_THREADS = 4  # as `tritonpy serve` has it
+Measure = Callable[[Scenario, str], Round | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One subject under load once: what the client saw, and the server's CPU per inference."""
-
-    load: Load
-    cpu_us: float
-
-
-def _measure_http(server: ServerProcess, subject: Subject, clients: int, seconds: float) -> Round:
-    body, headers = http_body(subject.make_inputs())
-    url = f"http://127.0.0.1:{server.http_port}/v2/models/{subject.model}/infer"
-    cpu_before, count_before = server.cpu_seconds(), _inferences(server, subject)
-    load = wrk(url, body, headers, clients, seconds)
-    return _round(server, subject, load, cpu_before, count_before)
-
-
-def _measure_grpc(server: ServerProcess, subject: Subject, clients: int, seconds: float) -> Round:
-    message = grpc_body(subject.model, subject.make_inputs())
-    url = f"http://127.0.0.1:{server.grpc_port}/{_GRPC_METHOD}"
-    cpu_before, count_before = server.cpu_seconds(), _inferences(server, subject)
-    load = h2load(url, message, clients, seconds)
-    return _round(server, subject, load, cpu_before, count_before)
-
-
-def _inferences(server: ServerProcess, subject: Subject) -> int:
-    return server.counter("nv_inference_count", subject.model)
-
-
-def _round(
-    server: ServerProcess, subject: Subject, load: Load, cpu_before: float, count_before: int
+def _measure(
+    server: ServerProcess,
+    scenario: Scenario,
+    request: Path,
+    program: Path,
+    pin: Sequence[str],
+    seconds: float,
 ) -> Round:
-    """Close a round: the server must have run at least what the client saw answered."""
-    inferences = _inferences(server, subject) - count_before
+    """Load a server once; its CPU time is divided by the inferences that it counted itself."""
+    port, model = server.port(scenario.protocol), scenario.payload.model
+    with warm_client(program, pin, scenario, port, request, seconds) as client:
+        counted_before = server.inferences(model)
+        cpu_before = server.cpu_seconds()
+        load = client.run()
+        cpu = server.cpu_seconds() - cpu_before
+        inferences = load.answers  # of a server that does not count
+        if counted_before is not None:
+            inferences = (server.inferences(model) or 0) - counted_before
     if inferences < load.answers:
-        raise LoadError(f"{subject.model}: {load.answers} answers, {inferences} inferences")
-    return Round(load, (server.cpu_seconds() - cpu_before) / inferences * 1e6)
+        raise LoadError(f"{load.answers} answers, but {inferences} inferences")
+    return Round(load, cpu / inferences * 1e6)
 
 
-def _measure_echo(server: ServerProcess, subject: Subject, clients: int, seconds: float) -> Round:
-    body, headers = http_body(subject.make_inputs())
-    cpu_before = server.cpu_seconds()
-    load = wrk(f"http://127.0.0.1:{server.http_port}/", body, headers, clients, seconds)
-    return Round(load, (server.cpu_seconds() - cpu_before) / load.answers * 1e6)
+def _run_rounds(
+    measure: Measure, scenarios: Sequence[Scenario], subjects: Sequence[str], rounds: int
+) -> bool:
+    """Measure in turn and print the table; whether every load was offered."""
+    measured: dict[tuple[Scenario, str], list[Round]] = defaultdict(list)
+    failed = False
+    for number in range(rounds):
+        for scenario in scenarios:
+            for subject in subjects:
+                if subject in SUBJECTS and subject not in scenario.subjects:
+                    continue
+                try:
+                    one = measure(scenario, subject)
+                except LoadError as error:
+                    failed = True
+                    where = f"{scenario.payload.title}, {scenario.protocol}, {scenario.clients}"
+                    print(f"bench.load: {subject}: {where}: {error}", file=sys.stderr)
+                    continue
+                if one is not None:
+                    measured[scenario, subject].append(one)
+        print(f"bench.load: round {number + 1} of {rounds}", file=sys.stderr)
+    print(table(measured))
+    return not failed
 
 
-def _print_table(rounds: dict[tuple[str, str, int], list[Round]]) -> None:
-    print("| subject | protocol | clients | per s | p50 us | p99 us | server CPU us/inference |")
-    print("|---|---|---|---|---|---|---|")
-    for (name, protocol, clients), measured in rounds.items():
-        cpu = [one.cpu_us for one in measured]
-        print(
-            f"| {name} | {protocol} | {clients} "
-            f"| {statistics.median(one.load.per_second for one in measured):.0f} "
-            f"| {statistics.median(one.load.p50_us for one in measured):.0f} "
-            f"| {statistics.median(one.load.p99_us for one in measured):.0f} "
-            f"| {statistics.median(cpu):.1f} ({min(cpu):.1f}-{max(cpu):.1f}) |"
-        )
+def _peer(text: str) -> Peer:
+    name, pid, http_port, grpc_port = text.split(":")
+    return Peer(name, int(pid), int(http_port), int(grpc_port))
+
+
+def _default_cpus() -> tuple[str, str]:
+    """The last CPU for the client and the others for the servers; no pinning with a single one."""
+    cpus = [str(one) for one in sorted(os.sched_getaffinity(0))]
+    return (",".join(cpus[:-1]), cpus[-1]) if len(cpus) > 1 else ("any", "any")
+
+
+def _pin(cpus: str) -> tuple[str, ...]:
+    return () if cpus == "any" else ("taskset", "--cpu-list", cpus)
+
+
+def _parser() -> argparse.ArgumentParser:
+    server_cpus, client_cpus = _default_cpus()
+    parser = argparse.ArgumentParser(prog="bench.load", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, default=SUBJECTS[:3])
+    parser.add_argument("--protocols", nargs="+", choices=("http", "grpc"))
+    parser.add_argument("--connections", nargs="+", type=int, help="only scenarios with so many")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
+    parser.add_argument("--server-cpus", default=server_cpus, help="a CPU list, or any")
+    parser.add_argument("--client-cpus", default=client_cpus, help="a CPU list, or any")
+    parser.add_argument(
+        "--peer",
+        type=_peer,
+        action="append",
+        default=[],
+        metavar="NAME:PID:HTTP_PORT:GRPC_PORT",
+        help="a running V2 server with the same models; port 0 for a protocol it lacks",
+    )
+    parser.add_argument("--repository", type=Path, default=_ROOT / "model_repository")
+    parser.add_argument("--programs", type=Path, default=_ROOT / "build/release/bench/load")
+    return parser
+
+
+def _selected(options: argparse.Namespace) -> list[Scenario]:
+    return [
+        one
+        for one in SCENARIOS
+        if one.group in options.only
+        and (not options.protocols or one.protocol in options.protocols)
+        and (not options.connections or one.connections in options.connections)
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print the table; 1 when a load could not be offered."""
-    parser = argparse.ArgumentParser(prog="bench.load", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 32])
-    parser.add_argument("--models", nargs="+", default=[one.model for one in SUBJECTS])
-    parser.add_argument("--repository", type=Path, default=_ROOT / "model_repository")
-    options, server_options = parser.parse_known_args(arguments)
-    for tool in ("wrk", "h2load"):
-        if shutil.which(tool) is None:
-            print(f"bench.load: {tool} is missing (Debian: wrk, nghttp2-client)", file=sys.stderr)
-            return 1
-
-    subjects = [one for one in SUBJECTS if one.model in options.models]
-    rounds: dict[tuple[str, str, int], list[Round]] = defaultdict(list)
-    try:
-        with tritonpy_server(options.repository, server_options) as server, echo_server() as echo:
-            for _ in range(options.rounds):
-                for clients in options.clients:
-                    load = (clients, options.seconds)
-                    echoed = _measure_echo(echo, SUBJECTS[0], *load)
-                    rounds["bare uvicorn echo", "http", clients].append(echoed)
-                    for one in subjects:
-                        rounds[one.model, "http", clients].append(_measure_http(server, one, *load))
-                        rounds[one.model, "grpc", clients].append(_measure_grpc(server, one, *load))
-    except LoadError as error:
-        print(f"bench.load: {error}", file=sys.stderr)
+    options, server_options = _parser().parse_known_args(arguments)
+    programs: Path = options.programs
+    if not (programs / "client").exists():
+        print(f"bench.load: no client in {programs}: run ./dev build first", file=sys.stderr)
         return 1
-    _print_table(rounds)
-    return 0
+    cpus = os.cpu_count() if options.server_cpus == "any" else len(options.server_cpus.split(","))
+    scenarios = _selected(options)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        setting = Setting(
+            programs=programs,
+            repository=options.repository,
+            scratch=Path(scratch),
+            server_pin=_pin(options.server_cpus),
+            server_threads=min(_MAX_SERVER_THREADS, cpus or 1),
+            server_options=tuple(server_options),
+            peers=tuple(options.peer),
+        )
+        subjects = Subjects(setting, stack)
+        subjects.start(options.subjects, scenarios)
+
+        def measure(scenario: Scenario, subject: str) -> Round | None:
+            server = subjects.server(subject, scenario)
+            if server is None:
+                return None
+            program, pin = programs / "client", _pin(options.client_cpus)
+            request = subjects.request(scenario)
+            return _measure(server, scenario, request, program, pin, options.seconds)
+
+        names = [*options.subjects, *(one.name for one in options.peer)]
+        complete = _run_rounds(measure, scenarios, names, options.rounds)
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

@@ -14,48 +14,84 @@ from tritonclient.utils import np_to_triton_dtype
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+# A model of its own for large tensors: without batches, since a batch of several is gathered.
+LARGE_MODEL = "identity_large"
+LARGE_CONFIG = """
+backend: "identity"
+input [ { name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
+output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
+instance_group [ { count: 1 kind: KIND_CPU } ]
+"""
+GRPC_PATH = "/inference.GRPCInferenceService/ModelInfer"
+
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A model to load, and the arrays of one request."""
+class Payload:
+    """One request: the model that it is for, and its arrays; `title` says both to a reader."""
 
+    title: str
     model: str
     make_inputs: Callable[[], Arrays]
+    is_identity: bool = False
+
+    def is_answered_by(self, answer: bytes) -> bool:
+        """Whether an answer holds what the model makes of the inputs; models that compute are
+        taken on trust."""
+        if not self.is_identity:
+            return True
+        return all(array.tobytes() in answer for array in self.make_inputs().values())
 
 
-SUBJECTS = (
-    Subject("identity_fp32", lambda: {"INPUT0": np.ones((1, 16), np.float32)}),
-    Subject("mlp_digits", lambda: {"X": np.ones((1, 64), np.float32)}),
-    Subject(
-        "minilm",
-        lambda: {
-            "input_ids": np.full((1, 16), 2023, np.int64),
-            "attention_mask": np.ones((1, 16), np.int64),
-            "token_type_ids": np.zeros((1, 16), np.int64),
-        },
-    ),
+IDENTITY = Payload(
+    "identity FP32[1,16]", "identity_fp32", lambda: {"INPUT0": np.ones((1, 16), np.float32)}, True
+)
+IDENTITY_1_MB = Payload(
+    "identity 1 MB", LARGE_MODEL, lambda: {"INPUT0": np.ones(1 << 18, np.float32)}, True
+)
+IDENTITY_16_MB = Payload(
+    "identity 16 MB", LARGE_MODEL, lambda: {"INPUT0": np.ones(1 << 22, np.float32)}, True
+)
+DIGITS = Payload(
+    "digits MLP in ONNX Runtime", "mlp_digits", lambda: {"X": np.ones((1, 64), np.float32)}
+)
+MINILM = Payload(
+    "MiniLM, 16 tokens",
+    "minilm",
+    lambda: {
+        "input_ids": np.full((1, 16), 2023, np.int64),
+        "attention_mask": np.ones((1, 16), np.int64),
+        "token_type_ids": np.zeros((1, 16), np.int64),
+    },
 )
 
 
-def http_body(inputs: Arrays) -> tuple[bytes, dict[str, str]]:
-    """Return body and headers of an HTTP request with binary tensors both ways."""
+def http_request(payload: Payload) -> bytes:
+    """Return head and body of an HTTP request with binary tensors both ways."""
     tensors = []
-    for name, array in inputs.items():
+    for name, array in payload.make_inputs().items():
         tensor = tritonclient.http.InferInput(name, array.shape, np_to_triton_dtype(array.dtype))
         tensor.set_data_from_numpy(array, binary_data=True)
         tensors.append(tensor)
     body, json_length = tritonclient.http.InferenceServerClient.generate_request_body(tensors)
-    headers = {"Content-Type": "application/octet-stream"}
-    if json_length is not None:
-        headers["Inference-Header-Content-Length"] = str(json_length)
-    return body, headers
+    head = [
+        f"POST /v2/models/{payload.model}/infer HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/octet-stream",
+        f"Inference-Header-Content-Length: {json_length}",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + bytes(body)
 
 
-def grpc_body(model: str, inputs: Arrays) -> bytes:
+def grpc_message(payload: Payload) -> bytes:
     """Return one length-prefixed ModelInferRequest message."""
-    request = tritonclient.grpc.service_pb2.ModelInferRequest(model_name=model)
-    for name, array in inputs.items():
+    request = tritonclient.grpc.service_pb2.ModelInferRequest(model_name=payload.model)
+    for name, array in payload.make_inputs().items():
         request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
         request.raw_input_contents.append(array.tobytes())
-    message: bytes = request.SerializeToString()
+    return prefixed(request.SerializeToString())
+
+
+def prefixed(message: bytes) -> bytes:
+    """Return a gRPC message as it stands in a stream: uncompressed, its length first."""
     return struct.pack(">BI", 0, len(message)) + message

@@ -176,7 +176,12 @@ py::bytes encode_protobuf(const PendingResponse& self) {
 
 py::bytes encode_stream_protobuf(const PendingResponse& self) {
     EncodedBody body;
-    encode(self, &encode_stream_infer_protobuf, body);
+    encode(
+        self,
+        [](const InferenceResponse& response, EncodedBody& encoded) {
+            return encode_stream_infer_protobuf(response, response.request->id, encoded);
+        },
+        body);
     return joined(body);
 }
 

@@ -1,9 +1,8 @@
 #include "bindings/completion_queue.h"
 
 #include <pybind11/pybind11.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -11,26 +10,16 @@
 namespace tritonpy {
 
 CompletionQueue::CompletionQueue(std::shared_ptr<InferenceServer> server)
-    : server_(std::move(server)), event_descriptor_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    TRITONPY_CHECK(event_descriptor_ >= 0);
+    : server_(std::move(server)), delivered_(wakeup_) {
+    TRITONPY_CHECK(wakeup_.ok());
+    delivered_.arm();  // its reader sleeps from the start
 }
 
-CompletionQueue::~CompletionQueue() {
-    close();
-    ::close(event_descriptor_);
-}
+CompletionQueue::~CompletionQueue() { close(); }
 
 void CompletionQueue::deliver(std::unique_ptr<InferenceResponse> response) {
     bool final = response->final;
-    bool was_empty = false;
-    {
-        std::lock_guard lock(mutex_);
-        was_empty = delivered_.empty();
-        delivered_.push_back(std::move(response));
-    }
-    if (was_empty) {
-        eventfd_write(event_descriptor_, 1);
-    }
+    delivered_.push(std::move(response));
     if (final) {
         in_flight_.leave();  // last: the queue may go as soon as nobody is inside
     }
@@ -58,10 +47,16 @@ Result<uint64_t> CompletionQueue::submit(std::unique_ptr<InferenceRequest> reque
 }
 
 std::vector<std::unique_ptr<InferenceResponse>> CompletionQueue::drain() {
-    eventfd_t count = 0;
-    eventfd_read(event_descriptor_, &count);
-    std::lock_guard lock(mutex_);
-    return std::exchange(delivered_, {});
+    wakeup_.acknowledge();
+    std::vector<std::unique_ptr<InferenceResponse>> taken;
+    delivered_.take_all(taken);
+    while (!delivered_.arm()) {
+        std::vector<std::unique_ptr<InferenceResponse>> more;
+        delivered_.take_all(more);
+        taken.insert(taken.end(), std::make_move_iterator(more.begin()),
+                     std::make_move_iterator(more.end()));
+    }
+    return taken;
 }
 
 void CompletionQueue::close() { in_flight_.close_and_wait(); }

@@ -7,6 +7,7 @@
 // Owns: the request (final response only), references on its output buffers.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct InferenceResponse {
     std::vector<Tensor> outputs;        // client shapes; empty when status is not OK
     std::vector<Parameter> parameters;
     bool final = true;
+    uint64_t tag = 0;  // of the request, also in responses before the final one
     std::unique_ptr<InferenceRequest> request;  // set exactly when final
 };
 

@@ -80,17 +80,26 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
     return Status();
 }
 
-Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
+Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
     int64_t now_ns = clock_.now_ns();
     TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request));
     request->trace = RequestTrace{};
     request->trace.request_start_ns = now_ns;
     in_flight_.add();
-    Status queued = scheduler_->enqueue(request, clock_.now_ns());
+    Status queued = scheduler_->admit(request, clock_.now_ns(), wake_due);
     if (!queued.ok()) {
         in_flight_.remove(1);
         restore_client_shapes(*identity_, *request);
         stats_.count_failure(FailureReason::kRejected, clock_.now_ns() - now_ns);
+    }
+    return queued;
+}
+
+Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
+    bool wake_due = false;
+    Status queued = infer(request, wake_due);
+    if (wake_due) {
+        wake();
     }
     return queued;
 }

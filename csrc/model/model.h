@@ -64,8 +64,12 @@ class Model {
     const std::shared_ptr<const ModelIdentity>& identity() const { return identity_; }
 
     // Journey steps 6 and 7. On error the caller keeps the request as it was, but for the order of
-    // its inputs: invalid_arg, or unavailable when the queue is full or closed. Does not block.
-    // REQUIRES: the caller holds a ModelRef.
+    // its inputs: invalid_arg, or unavailable when the queue is full or closed. Sets `wake_due` as
+    // Scheduler::admit does. Does not block. REQUIRES: the caller holds a ModelRef, until it has
+    // called wake where that is due.
+    Status infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
+    void wake() { scheduler_->wake(); }
+    // The two at once.
     Status infer(std::unique_ptr<InferenceRequest>& request);
 
     ModelStatsSnapshot statistics() const;

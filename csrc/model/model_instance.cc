@@ -103,10 +103,9 @@ Status ModelInstance::execute() {
 void ModelInstance::answer_executed() {
     cell_.count_executed(batch_);
     for (size_t index = 0; index < batch_.requests.size(); ++index) {
-        auto response = new_response();
+        auto response = final_response(std::move(batch_.requests[index]));
         response->outputs = std::move(outputs_of_request_[index]);
         response->parameters = batch_.response_parameters;
-        response->request = std::move(batch_.requests[index]);
         context_.scheduler.deliver(std::move(response));
     }
 }
@@ -118,9 +117,8 @@ void ModelInstance::answer_failed(const Status& status, FailureReason reason) {
     int64_t now_ns = context_.clock.now_ns();
     for (auto& request : batch_.requests) {
         context_.stats.count_failure(reason, now_ns - request->trace.request_start_ns);
-        auto response = new_response();
+        auto response = final_response(std::move(request));
         response->status = status;
-        response->request = std::move(request);
         context_.scheduler.deliver(std::move(response));
     }
 }
@@ -135,9 +133,8 @@ void ModelInstance::answer_dropped() {
         context_.stats.count_failure(
             was_cancelled ? FailureReason::kCanceled : FailureReason::kRejected,
             now_ns - dropped.request->trace.request_start_ns);
-        auto response = new_response();
+        auto response = final_response(std::move(dropped.request));
         response->status = std::move(dropped.status);
-        response->request = std::move(dropped.request);
         context_.scheduler.deliver(std::move(response));
     }
     size_t requests = dropped_.size();
@@ -152,9 +149,12 @@ void ModelInstance::stamp(int64_t RequestTrace::*station) {
     }
 }
 
-std::unique_ptr<InferenceResponse> ModelInstance::new_response() const {
+std::unique_ptr<InferenceResponse> ModelInstance::final_response(
+    std::unique_ptr<InferenceRequest> request) const {
     auto response = std::make_unique<InferenceResponse>();
     response->model = context_.identity;
+    response->tag = request->tag;
+    response->request = std::move(request);
     return response;
 }
 

@@ -78,7 +78,8 @@ class ModelInstance {
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();
     void stamp(int64_t RequestTrace::* station);
-    std::unique_ptr<InferenceResponse> new_response() const;
+    std::unique_ptr<InferenceResponse> final_response(
+        std::unique_ptr<InferenceRequest> request) const;
 
     const std::string name_;
     const std::unique_ptr<Executor> executor_;

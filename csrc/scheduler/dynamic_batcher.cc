@@ -34,16 +34,17 @@ DynamicBatcher::DynamicBatcher(BatcherConfig config, const Clock& clock)
 
 // ---- producers
 
-Status DynamicBatcher::enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) {
+Status DynamicBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
+                             bool& wake_due) {
     TRITONPY_RETURN_IF_ERROR(take_place(*request));
     request->trace.queue_start_ns = now_ns;
     const int64_t rows = rows_of(*request);
     TRITONPY_CHECK(ring_.try_push(request));  // whoever has a place has a slot
-    if (!waits_quietly_ || completes_batch(rows)) {
-        idle_instances_.notify_one();
-    }
+    wake_due = !waits_quietly_ || completes_batch(rows);
     return Status();
 }
+
+void DynamicBatcher::wake() { idle_instances_.notify_one(); }
 
 Status DynamicBatcher::take_place(const InferenceRequest& request) {
     // Acquire, partner: the release in leave_queue. A place that was given up is a slot of the ring

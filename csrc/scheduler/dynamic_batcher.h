@@ -52,7 +52,9 @@ class DynamicBatcher final : public Scheduler {
     // whatever it says.
     DynamicBatcher(BatcherConfig config, const Clock& clock);
 
-    Status enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) override;
+    Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
+                 bool& wake_due) override;
+    void wake() override;
     Pull try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     Pull pull(Batch& batch, std::vector<DroppedRequest>& dropped) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;

@@ -44,10 +44,25 @@ class Scheduler {
   public:
     virtual ~Scheduler() = default;
 
-    // Takes the request and wakes an instance, or returns unavailable (full: `Exceeds maximum queue
-    // size`, or stopping) and leaves the request with the caller. Stamps queue_start_ns. Does not
-    // block.
-    virtual Status enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) = 0;
+    // Takes the request, or returns unavailable (full: `Exceeds maximum queue size`, or stopping)
+    // and leaves it with the caller. Stamps queue_start_ns. Sets `wake_due` when an instance should
+    // hear of it: the caller calls wake soon, once for all that it admits in a burst, so that they
+    // run together. Does not block.
+    virtual Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
+                         bool& wake_due) = 0;
+
+    // Wakes an instance. Does not block.
+    virtual void wake() = 0;
+
+    // The two at once.
+    Status enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) {
+        bool wake_due = false;
+        Status status = admit(request, now_ns, wake_due);
+        if (wake_due) {
+            wake();
+        }
+        return status;
+    }
 
     // The decision at `now_ns`. REQUIRES: `batch` is empty. `dropped` may gain requests with any
     // answer. Does not block beyond another caller's turn.

@@ -13,16 +13,29 @@ InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log&
 InferenceServer::~InferenceServer() { registry_.close(); }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
-    Result<ModelRef> model = registry_.enter(request->model_name, request->model_version);
-    if (!model.ok()) {
-        return model.status();
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request));
+    return model->infer(request);
+}
+
+Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request));
+    bool wake_due = false;
+    TRITONPY_RETURN_IF_ERROR(model->infer(request, wake_due));
+    if (wake_due) {
+        later.add(std::move(model));
     }
-    if (!model.value()) {
-        return unavailable(request_prefix(*request) +
+    return Status();
+}
+
+Result<ModelRef> InferenceServer::enter(const InferenceRequest& request) const {
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model,
+                              registry_.enter(request.model_name, request.model_version));
+    if (!model) {
+        return unavailable(request_prefix(request) +
                            "Server is stopping, scheduler for model has stopped accepting new "
                            "inference requests");
     }
-    return model.value()->infer(request);
+    return model;
 }
 
 Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) {

@@ -24,6 +24,7 @@
 #include "infer/request.h"
 #include "infer/response.h"
 #include "memory/block_pool.h"
+#include "model/deferred_wakes.h"
 #include "model/model.h"
 #include "model/model_config.h"
 #include "model/model_registry.h"
@@ -53,6 +54,8 @@ class InferenceServer {
     // error the caller keeps the request. not_found, unavailable (not ready, full, stopping),
     // invalid_arg, with Triton's texts.
     Status infer(std::unique_ptr<InferenceRequest>& request);
+    // The same, but instances hear of the request only when `later` wakes them, which must be soon.
+    Status infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later);
 
     // Builds a model version that serves nobody yet. Blocks while the backend loads.
     Result<std::unique_ptr<Model>> build_model(ModelConfig config);
@@ -91,6 +94,9 @@ class InferenceServer {
     BlockPool& pool() { return pool_; }
 
   private:
+    // The model of a request, held open. unavailable when the server is stopping.
+    Result<ModelRef> enter(const InferenceRequest& request) const;
+
     const ServerOptions options_;
     const Clock& clock_;
     Log& log_;

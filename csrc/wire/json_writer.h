@@ -20,6 +20,10 @@ namespace tritonpy {
 
 class JsonWriter {
   public:
+    JsonWriter() = default;
+    // With room for `size` bytes, so that a small text grows without moving.
+    explicit JsonWriter(size_t size) { text_.reserve(size); }
+
     // Punctuation and keys that need no escaping, as they are.
     void raw(std::string_view text) { text_.append(text); }
 

@@ -20,6 +20,10 @@ namespace tritonpy {
 
 class ProtobufWriter {
   public:
+    ProtobufWriter() = default;
+    // With room for `size` bytes, so that a small message grows without moving.
+    explicit ProtobufWriter(size_t size) { bytes_.reserve(size); }
+
     void varint(uint64_t value) {
         while (value >= 0x80) {
             bytes_.push_back(static_cast<char>(value | 0x80));

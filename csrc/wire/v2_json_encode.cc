@@ -180,7 +180,8 @@ void write_head(JsonWriter& json, const InferenceResponse& response) {
 }  // namespace
 
 Status encode_infer_json(const InferenceResponse& response, EncodedBody& body) {
-    JsonWriter json;
+    constexpr size_t kUsualText = 256;
+    JsonWriter json(kUsualText);
     std::vector<WireOutput> binary_outputs;
     write_head(json, response);
     json.raw(",\"outputs\":[");

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "infer/request.h"
@@ -29,13 +31,22 @@ struct DecodedGrpcInfer {
 // to refuse; sizes that do not fit their shape are left to it too.
 Result<DecodedGrpcInfer> decode_infer_protobuf(const BufferRef& message, BlockPool& pool);
 
+// The id of a serialised ModelInferRequest, for an error about one that could not be decoded; ""
+// when it has none or cannot be read to its end.
+std::string infer_protobuf_id(const BufferRef& message);
+
 // Encodes a final, successful response as ModelInferResponse: every output in raw_output_contents,
 // classification as its request asked. REQUIRES: response.status.ok(), response.request.
-// internal when the message would exceed limits::kMaxGrpcMessage. The body borrows the outputs; on
-// failure it is as before.
+// internal when the message would exceed limits::kMaxGrpcMessage. The body borrows the outputs (the
+// request may go); on failure it is as before.
 Status encode_infer_protobuf(const InferenceResponse& response, EncodedBody& body);
 
-// The same inside ModelStreamInferResponse, with parameter triton_final_response.
-Status encode_stream_infer_protobuf(const InferenceResponse& response, EncodedBody& body);
+// The same inside ModelStreamInferResponse, with parameter triton_final_response. The response may
+// have failed, and may be one before the final, which carries no request: hence the request's id.
+Status encode_stream_infer_protobuf(const InferenceResponse& response, std::string_view request_id,
+                                    EncodedBody& body);
+
+// A ModelStreamInferResponse for a request that no model answered: its id and why.
+std::string encode_stream_error_protobuf(std::string_view text, std::string_view request_id);
 
 }  // namespace tritonpy

@@ -401,4 +401,17 @@ Result<DecodedGrpcInfer> decode_infer_protobuf(const BufferRef& message, BlockPo
     return RequestDecoder(message, pool).decode();
 }
 
+std::string infer_protobuf_id(const BufferRef& message) {
+    ProtobufReader reader({message->data(), message->size()});
+    std::string_view id;
+    while (reader.next()) {
+        if (reader.tag() == kId) {
+            id = reader.string();
+        } else {
+            reader.skip();
+        }
+    }
+    return reader.failure() == nullptr ? std::string(id) : std::string();
+}
+
 }  // namespace tritonpy

@@ -1,4 +1,5 @@
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,12 @@ constexpr uint32_t kTensorShape = 3;
 constexpr uint32_t kErrorMessage = 1;
 constexpr uint32_t kInferResponse = 2;
 
+// Bytes that the fields of a response, and those of one output, usually take.
+constexpr size_t kUsualFields = 192;
+constexpr size_t kUsualOutput = 64;
+
 void write_output(ProtobufWriter& out, const WireOutput& output) {
-    ProtobufWriter tensor;
+    ProtobufWriter tensor(kUsualOutput);
     tensor.string_field_unless_empty(kTensorName, output.name());
     tensor.string_field(kTensorDataType, wire_name(output.data_type()));
     if (!output.dims().empty()) {
@@ -47,15 +52,13 @@ void write_output(ProtobufWriter& out, const WireOutput& output) {
 }
 
 // All of a ModelInferResponse but its tensor bytes. `outputs` receives what those come from.
-Status write_fields(const InferenceResponse& response, ProtobufWriter& out,
-                    std::vector<WireOutput>& outputs) {
+Status write_fields(const InferenceResponse& response, std::string_view request_id,
+                    ProtobufWriter& out, std::vector<WireOutput>& outputs) {
     if (response.model) {
         out.string_field_unless_empty(kModelName, response.model->name);
         out.string_field(kModelVersion, std::to_string(response.model->version));
     }
-    if (response.request) {
-        out.string_field_unless_empty(kId, response.request->id);
-    }
+    out.string_field_unless_empty(kId, request_id);
     for (const Parameter& parameter : response.parameters) {
         write_parameter(out, kParameters, parameter.name, parameter.value);
     }
@@ -103,18 +106,19 @@ Status check_size(size_t size, const InferenceResponse& response) {
 }  // namespace
 
 Status encode_infer_protobuf(const InferenceResponse& response, EncodedBody& body) {
-    ProtobufWriter out;
+    ProtobufWriter out(kUsualFields);
     std::vector<WireOutput> outputs;
-    TRITONPY_RETURN_IF_ERROR(write_fields(response, out, outputs));
+    TRITONPY_RETURN_IF_ERROR(write_fields(response, response.request->id, out, outputs));
     TRITONPY_RETURN_IF_ERROR(check_size(out.size() + raw_contents_size(outputs), response));
     append_all(out, outputs, body);
     return Status();
 }
 
-Status encode_stream_infer_protobuf(const InferenceResponse& response, EncodedBody& body) {
-    ProtobufWriter inner;
+Status encode_stream_infer_protobuf(const InferenceResponse& response, std::string_view request_id,
+                                    EncodedBody& body) {
+    ProtobufWriter inner(kUsualFields);
     std::vector<WireOutput> outputs;
-    TRITONPY_RETURN_IF_ERROR(write_fields(response, inner, outputs));
+    TRITONPY_RETURN_IF_ERROR(write_fields(response, request_id, inner, outputs));
     write_parameter(inner, kParameters, "triton_final_response", response.final);
     ProtobufWriter out;
     if (!response.status.ok()) {
@@ -126,6 +130,15 @@ Status encode_stream_infer_protobuf(const InferenceResponse& response, EncodedBo
     out.append(inner.bytes());
     append_all(out, outputs, body);
     return Status();
+}
+
+std::string encode_stream_error_protobuf(std::string_view text, std::string_view request_id) {
+    ProtobufWriter inner;
+    inner.string_field_unless_empty(kId, request_id);
+    ProtobufWriter out;
+    out.string_field_unless_empty(kErrorMessage, text);
+    out.bytes_field(kInferResponse, inner.bytes());
+    return out.take();
 }
 
 }  // namespace tritonpy

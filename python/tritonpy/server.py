@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import partial
-from typing import NoReturn, Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeAlias, TypeVar
 
 import uvloop
 
@@ -25,6 +25,7 @@ from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
 from tritonpy.errors import InternalError, TritonError
 from tritonpy.frontends.grpc import GrpcFrontend
 from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
+from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
 from tritonpy.metrics import CpuMetrics, MetricsApp, MetricsPage, ModelMetrics
 from tritonpy.options import LogOptions, ServerOptions
 from tritonpy.repository import Clock, Logger, ModelRepository, status_table
@@ -36,6 +37,7 @@ _UNLOAD_GRACE_S = 1.0
 _NS_PER_S = 1e9
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+Render: TypeAlias = Callable[[], bytes]  # makes the metrics page
 _Result = TypeVar("_Result")
 
 
@@ -48,6 +50,9 @@ class Frontend(Protocol):
 
     async def start(self) -> None:
         """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
+
+    def reload_certificates(self) -> bool:
+        """Read TLS files again; whether there are any. InvalidArgError leaves all as it was."""
 
     async def stop(self, grace_s: float) -> None:
         """Stop listening, give answers `grace_s` to be written, and close what is left."""
@@ -135,6 +140,17 @@ class Server:
             raise
         return await self._stop()
 
+    def reload_certificates(self) -> None:
+        """Let every service that speaks TLS read its files again, and log how that went."""
+        for frontend in self._started:
+            try:
+                reloaded = frontend.reload_certificates()
+            except TritonError as error:
+                self._log.error(f"failed to reload TLS for {frontend.name}: {error.message}")
+                continue
+            if reloaded:
+                self._log.info(f"reloaded TLS for {frontend.name}")
+
     async def _load_models(self, stop: asyncio.Event) -> None:
         self._loading = asyncio.ensure_future(self._blocking(self._repository.load_all))
         stopping = asyncio.ensure_future(stop.wait())
@@ -212,6 +228,9 @@ class Server:
 
         None when they did not end in time.
         """
+        # From here on nothing new is taken. Before that is announced: io threads take requests
+        # while this thread does other things.
+        await self._blocking(partial(self._core.drain, 0.0))
         self._log.info("Waiting for in-flight requests to complete.")
         for remaining_s in range(self._options.exit_timeout_s, -1, -1):
             busy = [model for model in self._core.in_flight() if model.count]
@@ -261,8 +280,11 @@ async def _serve(options: ServerOptions) -> None:
         raise StartError(creation_failure(error)) from error
     log.info(f"tritonpy {__version__}")
     server = Server(options, log, core, repository, _frontends(options, log, core, repository))
+    loop = asyncio.get_running_loop()
+    if options.http.tls is not None or options.grpc.tls is not None:
+        loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
     try:
-        outcome = await server.run(_stop_on_signals(asyncio.get_running_loop()))
+        outcome = await server.run(_stop_on_signals(loop))
     except StartError as error:
         if error.outcome is Outcome.ABANDONED:
             print(error, file=sys.stderr)
@@ -291,17 +313,35 @@ def _frontends(
         server_version=__version__,
         strict_readiness=options.strict_readiness,
     )
-    http, metrics = options.http, options.metrics
+    metrics = options.metrics
     models = ModelMetrics(repository, core, counter_latencies=metrics.counter_latencies)
     page = MetricsPage(models, CpuMetrics())
     render = page.render if metrics.enabled else None
     listener = HttpListener(MetricsApp(page), metrics.address, metrics.port)
+    make = _native_services if options.frontend == "native" else _python_services
+    grpc, http = make(options, core, service, log, render)
     candidates: tuple[tuple[bool, Frontend], ...] = (
-        (options.grpc.enabled, GrpcFrontend(options.grpc, core, service, log)),
-        (http.enabled, HttpFrontend(http, core, service, log, render)),
+        (options.grpc.enabled, grpc),
+        (options.http.enabled, http),
         (metrics.enabled, MetricsFrontend(listener, log)),
     )
     return tuple(frontend for enabled, frontend in candidates if enabled)
+
+
+def _native_services(
+    options: ServerOptions, core: Core, service: V2Service, log: Log, render: Render | None
+) -> tuple[Frontend, Frontend]:
+    io = IoService(options.connections, core, service)
+    grpc = NativeGrpcFrontend(options.grpc, io, service, log)
+    return grpc, NativeHttpFrontend(options.http, io, core, service, log, render)
+
+
+def _python_services(
+    options: ServerOptions, core: Core, service: V2Service, log: Log, render: Render | None
+) -> tuple[Frontend, Frontend]:
+    grpc = GrpcFrontend(options.grpc, core, service, log)
+    idle_timeout_s = options.connections.idle_timeout_s
+    return grpc, HttpFrontend(options.http, core, service, log, render, idle_timeout_s)
 
 
 def creation_failure(error: TritonError) -> str:

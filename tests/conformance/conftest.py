@@ -14,7 +14,7 @@ from tests.conformance.model_files import write_standard_repository
 from tests.conformance.running_server import RunningServer, ServerOptions
 
 # Every case runs on each of them.
-FRONTENDS = ("python",)
+FRONTENDS = ("native", "python")
 
 
 @pytest.fixture(scope="session", params=FRONTENDS)

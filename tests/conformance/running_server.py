@@ -26,7 +26,7 @@ class ServerOptions:
 
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    frontend: str = "python"
+    frontend: str = "native"
 
 
 def server_environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.certificates import Authority, CertificateFiles, tls_arguments
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.running_server import server_environment
 
@@ -47,23 +48,27 @@ def test_address_of_another_machine_ends_the_start(
     assert not _lines_of_grpc(errors)
 
 
-def test_certificate_that_is_none_ends_the_start(frontend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "service"), [("http", "HTTP"), ("grpc", "GRPC")])
+def test_certificate_that_is_none_ends_the_start(
+    frontend: str, tmp_path: Path, option: str, service: str
+) -> None:
     repository = tmp_path / "models"
     write_config(repository, "model", identity_config("FP32"))
-    certificate = tmp_path / "server.crt"
-    certificate.write_text("no certificate")
-    errors = _failed_start(
-        frontend,
-        repository,
-        "--grpc-use-ssl=1",
-        f"--grpc-server-cert={certificate}",
-        f"--grpc-server-key={certificate}",
-    )
-    assert errors[-1] == (
-        "failed to start GRPC service: Invalid argument - "
-        f"failed to set up TLS with '{certificate}'"
-    )
-    assert not _lines_of_grpc(errors)
+    none = tmp_path / "none"
+    none.write_text("no certificate")
+    missing = tmp_path / "missing"
+    valid = Authority(tmp_path / "pem").issue("server")
+    another = Authority(tmp_path / "other").issue("server")
+    for certificate, key, text in (
+        (none, none, f"failed to set up TLS with '{none}'"),
+        (valid.certificate, another.key, "failed to set up TLS with '"),
+        (missing, valid.key, f"failed to read '{missing}': No such file or directory"),
+    ):
+        arguments = tls_arguments(option, CertificateFiles(certificate, key))
+        errors = _failed_start(frontend, repository, *arguments)
+        line = f"failed to start {service} service: Invalid argument - {text}"
+        assert errors[-1].startswith(line)
+        assert not _lines_of_grpc(errors)
 
 
 def _failed_start(frontend: str, repository: Path, *options: str) -> list[str]:

@@ -46,7 +46,7 @@ void check_round_trip(const InferenceRequest& request) {
         TRITONPY_CHECK(text_of(again.inputs[index].data) == text_of(request.inputs[index].data));
     }
     EncodedBody stream_body;
-    TRITONPY_CHECK(encode_stream_infer_protobuf(response, stream_body).ok());
+    TRITONPY_CHECK(encode_stream_infer_protobuf(response, request.id, stream_body).ok());
     TRITONPY_CHECK(stream_body.size() > body.size());
 }
 

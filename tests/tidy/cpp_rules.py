@@ -30,10 +30,14 @@ ABSENT = (
     ("wire", re.compile(r"^(sys/socket|netinet/|sys/epoll)"), "wire opens no socket"),
     (None, re.compile(r"^(Python\.h|pybind11/)"), "only bindings/ sees Python"),
     (None, re.compile(r"^rapidjson/"), "only wire/ sees a JSON library"),
+    (None, re.compile(r"^(nghttp2/|zlib\.h)"), "only wire/ sees nghttp2 and zlib"),
+    (None, re.compile(r"^openssl/"), "only frontend/ sees OpenSSL"),
 )
 ABSENCE_EXEMPT = {
     "only bindings/ sees Python": "bindings",
     "only wire/ sees a JSON library": "wire",
+    "only wire/ sees nghttp2 and zlib": "wire",
+    "only frontend/ sees OpenSSL": "frontend",
 }
 HEADER_LINES, SOURCE_LINES, FUNCTION_LINES = 300, 600, 70
 THREAD_WORDS = r"(immutable|thread-safe|compatible|confined)"

@@ -22,7 +22,8 @@ CODE_SUFFIXES = frozenset((".cc", ".cmake", ".h", ".pbtxt", ".proto", ".py", ".p
 TEXT_SUFFIXES = CODE_SUFFIXES | {".json", ".md", ".toml", ".txt", ".yaml", ".yml"}
 TEXT_NAMES = frozenset((".gitignore", "dev", "run"))
 # Written by the build or fetched by the set-up: not ours to keep tidy.
-GENERATED = ("*_pb2.pyi", "model_repository/magika/labels.txt")
+GENERATED = ("*_pb2.pyi", "model_repository/magika/labels.txt", "package-lock.json")
+FETCHED_FOLDER = "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def project_sources() -> Iterator[Source]:
         candidates += sorted((ROOT / folder).rglob("*"))
     for path in candidates:
         relative = path.relative_to(ROOT)
-        generated = any(relative.match(pattern) for pattern in GENERATED)
+        generated = FETCHED_FOLDER in relative.parts or any(
+            relative.match(pattern) for pattern in GENERATED
+        )
         if is_text(path) and path.is_file() and not generated:
             yield Source(relative.as_posix(), path.read_text(encoding="utf-8"))

@@ -65,6 +65,9 @@ class ServedModels(Protocol):
     def is_ready(self, *, strict: bool) -> bool:
         """Return whether the server can do what it should."""
 
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on any thread, after what may change is_ready or is_exiting."""
+
     def served(self, name: str, version: int = -1) -> ServedVersion:
         """Return the version that a request for `version` (-1: newest) goes to."""
 
@@ -134,6 +137,13 @@ class V2Service:
         """Return whether every model that should serve does. Raises UnavailableError on exit."""
         self._refuse_while_exiting()
         return self._repository.is_ready(strict=self._strict_readiness)
+
+    def on_health_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after what may change is_live or is_ready.
+
+        That may be on any thread; the listener must neither block nor raise.
+        """
+        self._repository.on_change(listener)
 
     def require_model_ready(self, name: str, version: str) -> None:
         """Raise the error that an inference request for this version would get, if any."""

@@ -1,8 +1,8 @@
 """The typed face of the C++ core: the only package that imports `tritonpy._core`.
 
 `Core` builds and publishes models and counts what they did; `Inference` carries requests from one
-asyncio loop into the core and their responses back; `Log` is the logger that both halves share.
-Every failure is one of `tritonpy.errors`.
+asyncio loop into the core and their responses back, `NativeFrontend` those of its own sockets;
+`Log` is the logger that both halves share. Every failure is one of `tritonpy.errors`.
 """
 
 from tritonpy.core.inference import (
@@ -13,6 +13,7 @@ from tritonpy.core.inference import (
     parse_json_length,
 )
 from tritonpy.core.log import Log, LogSettings
+from tritonpy.core.native_frontend import ControlEvent, EventKind, NativeFrontend
 from tritonpy.core.onnxruntime import onnxruntime_library_path
 from tritonpy.core.server import BuiltModel, Core
 from tritonpy.core.statistics import BatchSizeStatistics, DurationCount, InFlight, ModelStatistics
@@ -21,8 +22,10 @@ from tritonpy.core.status import encode_error_json
 __all__ = [
     "BatchSizeStatistics",
     "BuiltModel",
+    "ControlEvent",
     "Core",
     "DurationCount",
+    "EventKind",
     "InFlight",
     "InferRequest",
     "InferResult",
@@ -31,6 +34,7 @@ __all__ = [
     "Log",
     "LogSettings",
     "ModelStatistics",
+    "NativeFrontend",
     "encode_error_json",
     "onnxruntime_library_path",
     "parse_json_length",

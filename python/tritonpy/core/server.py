@@ -10,8 +10,10 @@ from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.core.inference import Inference
 from tritonpy.core.log import Log
+from tritonpy.core.native_frontend import NativeFrontend
 from tritonpy.core.statistics import InFlight, ModelStatistics, statistics_of
 from tritonpy.core.status import core_errors
+from tritonpy.options import ConnectionOptions
 
 BuiltModel = _core.BuiltModel
 
@@ -70,6 +72,14 @@ class Core:
     def in_flight(self) -> list[InFlight]:
         """Return what each model version still has to answer."""
         return [InFlight(*entry) for entry in self._server.in_flight()]
+
+    def native_frontend(self, options: ConnectionOptions) -> NativeFrontend:
+        """Return a native front end that nobody can reach yet; its io threads run.
+
+        Raises UnavailableError when the process has no descriptors left for it.
+        """
+        with core_errors:
+            return NativeFrontend(_core.Frontend(self._server, self._log.handle, options))
 
     def inference(self) -> Inference:
         """Return the way into inference for the running asyncio loop."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Final
 
 from tritonpy.errors import UnavailableError
+
+# Connections that may wait to be accepted; the system may allow fewer.
+BACKLOG: Final = 2048
 
 
 def bound_socket(

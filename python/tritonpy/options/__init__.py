@@ -4,23 +4,24 @@ from tritonpy.options.command_line import UsageError
 from tritonpy.options.composition import HelpRequested, ParsedOptions, parse_options
 from tritonpy.options.readers import OptionError
 from tritonpy.options.settings import (
+    ConnectionOptions,
     ControlMode,
     GrpcKeepalive,
     GrpcOptions,
-    GrpcTls,
     HttpOptions,
     LogOptions,
     MetricsOptions,
     RepositoryOptions,
     ServerOptions,
+    TlsFiles,
 )
 from tritonpy.options.usage import usage
 
 __all__ = [
+    "ConnectionOptions",
     "ControlMode",
     "GrpcKeepalive",
     "GrpcOptions",
-    "GrpcTls",
     "HelpRequested",
     "HttpOptions",
     "LogOptions",
@@ -29,6 +30,7 @@ __all__ = [
     "ParsedOptions",
     "RepositoryOptions",
     "ServerOptions",
+    "TlsFiles",
     "UsageError",
     "parse_options",
     "usage",

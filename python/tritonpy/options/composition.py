@@ -13,15 +13,16 @@ from pathlib import Path
 from tritonpy.options.command_line import CommandLine, UsageError, read_command_line
 from tritonpy.options.readers import OptionError, Setting, integer
 from tritonpy.options.settings import (
+    ConnectionOptions,
     ControlMode,
     GrpcKeepalive,
     GrpcOptions,
-    GrpcTls,
     HttpOptions,
     LogOptions,
     MetricsOptions,
     RepositoryOptions,
     ServerOptions,
+    TlsFiles,
 )
 from tritonpy.options.spec import Effect
 from tritonpy.options.table import OPTIONS
@@ -54,6 +55,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
         repository=_repository_options(line, environment),
         server_id=line.value("id", str),
         frontend=line.value("frontend", str),
+        connections=_connection_options(line),
         http=_http_options(line),
         grpc=_grpc_options(line),
         metrics=_metrics_options(line),
@@ -139,6 +141,15 @@ def _delay_until_queued(environment: Mapping[str, str]) -> int:
         raise OptionError(f"TRITONSERVER_DELAY_SCHEDULER: {error}") from error
 
 
+def _connection_options(line: CommandLine) -> ConnectionOptions:
+    return ConnectionOptions(
+        io_threads=line.value("io-threads", int),
+        max_connections=line.value("max-connections", int),
+        idle_timeout_s=line.value("idle-timeout-secs", int),
+        request_timeout_s=line.value("request-timeout-secs", int),
+    )
+
+
 def _http_options(line: CommandLine) -> HttpOptions:
     max_input_size = line.value("http-max-input-size", int)
     if max_input_size <= 0:
@@ -148,6 +159,7 @@ def _http_options(line: CommandLine) -> HttpOptions:
         address=line.value("http-address", str),
         port=line.value("http-port", int),
         reuse_port=line.value("reuse-http-port", bool),
+        tls=_tls_files(line, "http", "HTTP"),
         max_input_size=max_input_size,
     )
 
@@ -158,7 +170,8 @@ def _grpc_options(line: CommandLine) -> GrpcOptions:
         address=line.value("grpc-address", str),
         port=line.value("grpc-port", int),
         reuse_port=line.value("reuse-grpc-port", bool),
-        tls=_grpc_tls(line),
+        tls=_tls_files(line, "grpc", "gRPC"),
+        max_receive_message_size=line.value("grpc-max-receive-message-size", int),
         compression_level=line.value("grpc-infer-response-compression-level", str),
         keepalive=GrpcKeepalive(
             time_ms=line.value("grpc-keepalive-time", int),
@@ -175,20 +188,20 @@ def _grpc_options(line: CommandLine) -> GrpcOptions:
     )
 
 
-def _grpc_tls(line: CommandLine) -> GrpcTls | None:
-    mutual = line.value("grpc-use-ssl-mutual", bool)
-    if not mutual and not line.value("grpc-use-ssl", bool):
+def _tls_files(line: CommandLine, protocol: str, title: str) -> TlsFiles | None:
+    mutual = line.value(f"{protocol}-use-ssl-mutual", bool)
+    if not mutual and not line.value(f"{protocol}-use-ssl", bool):
         return None
-    required = ["grpc-server-cert", "grpc-server-key"]
+    required = [f"{protocol}-server-cert", f"{protocol}-server-key"]
     if mutual:
-        required.append("grpc-root-cert")
+        required.append(f"{protocol}-root-cert")
     for name in required:
         if not line.value(name, str):
-            raise OptionError(f"Error: TLS for gRPC requires --{name}")
-    root_cert = line.value("grpc-root-cert", str)
-    return GrpcTls(
-        server_cert=Path(line.value("grpc-server-cert", str)),
-        server_key=Path(line.value("grpc-server-key", str)),
+            raise OptionError(f"Error: TLS for {title} requires --{name}")
+    root_cert = line.value(f"{protocol}-root-cert", str)
+    return TlsFiles(
+        server_cert=Path(line.value(f"{protocol}-server-cert", str)),
+        server_key=Path(line.value(f"{protocol}-server-key", str)),
         root_cert=Path(root_cert) if root_cert else None,
         mutual=mutual,
     )
@@ -258,8 +271,11 @@ def _deprecations(line: CommandLine) -> Iterator[str]:
 
 
 def _without_effect(line: CommandLine) -> Iterator[str]:
+    frontend = line.value("frontend", str)
     for name, values in line.given.items():
         spec = OPTIONS[name]
+        if spec.frontend not in ("", frontend):
+            yield f"'--{name}' has no effect with --frontend {frontend}"
         differs = any(value != spec.default for value in values)
         if spec.effect is Effect.NONE or (spec.effect is Effect.DEFAULT_ONLY and differs):
             yield f"'--{name}' is accepted but has no effect yet"

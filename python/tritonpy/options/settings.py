@@ -32,6 +32,26 @@ class RepositoryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """The connections of HTTP and gRPC together, and the threads that serve them."""
+
+    io_threads: int = 0  # 0: as many as the cores allow, at most 4
+    max_connections: int = 0  # 0: what the descriptors of the process allow
+    idle_timeout_s: int = 3600
+    request_timeout_s: int = 60  # from a request's first byte to its last
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of a listener that speaks TLS; `mutual` asks clients for certificates."""
+
+    server_cert: Path
+    server_key: Path
+    root_cert: Path | None
+    mutual: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HttpOptions:
     """The HTTP front end."""
 
@@ -39,17 +59,8 @@ class HttpOptions:
     address: str = "0.0.0.0"
     port: int = 8000  # 0: any free one
     reuse_port: bool = False
+    tls: TlsFiles | None = None
     max_input_size: int = 64 * 1024 * 1024  # bytes of one request
-
-
-@dataclass(frozen=True, slots=True)
-class GrpcTls:
-    """PEM files of a gRPC listener that speaks TLS; `mutual` asks clients for certificates."""
-
-    server_cert: Path
-    server_key: Path
-    root_cert: Path | None
-    mutual: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,8 @@ class GrpcOptions:
     address: str = "0.0.0.0"
     port: int = 8001  # 0: any free one
     reuse_port: bool = False
-    tls: GrpcTls | None = None
+    tls: TlsFiles | None = None
+    max_receive_message_size: int = 2**31 - 1  # bytes
     compression_level: str = "none"  # of responses: none, low, medium or high
     keepalive: GrpcKeepalive = field(default_factory=GrpcKeepalive)
 
@@ -108,7 +120,8 @@ class ServerOptions:
 
     repository: RepositoryOptions
     server_id: str = "triton"
-    frontend: str = "python"
+    frontend: str = "native"  # or "python"
+    connections: ConnectionOptions = field(default_factory=ConnectionOptions)
     http: HttpOptions = field(default_factory=HttpOptions)
     grpc: GrpcOptions = field(default_factory=GrpcOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)

@@ -28,6 +28,7 @@ class OptionSpec:
     effect: Effect = Effect.FULL
     repeatable: bool = False
     replaced_by: str = ""  # of a deprecated option: the one to use instead
+    frontend: str = ""  # the one --frontend that does it; empty: all do
 
     @property
     def is_flag(self) -> bool:

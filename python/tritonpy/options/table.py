@@ -32,6 +32,7 @@ _PORT: Final = integer(0, 65535)
 _POSITIVE: Final = integer(1)
 _COUNT: Final = integer(0)
 _THREADS: Final = integer(1, 1024)
+IO_THREADS_MAX: Final = 64  # as the core's limits say
 
 
 def _bool(name: str, default: bool, meaning: str, effect: Effect = _FULL) -> OptionSpec:
@@ -42,6 +43,11 @@ def _int(
     name: str, default: int, meaning: str, effect: Effect = _FULL, read: Reader = _COUNT
 ) -> OptionSpec:
     return OptionSpec(name, read, "integer", default, meaning, effect)
+
+
+def _native(name: str, default: int, meaning: str, read: Reader = _COUNT) -> OptionSpec:
+    """Return an option that the Python front end cannot do."""
+    return OptionSpec(name, read, "integer", default, meaning, frontend="native")
 
 
 def _text(name: str, default: str, meaning: str, effect: Effect = _FULL) -> OptionSpec:
@@ -58,6 +64,24 @@ def _list(
     return OptionSpec(name, read, placeholder, (), meaning, effect, repeatable=True)
 
 
+def _tls_options(protocol: str) -> tuple[OptionSpec, ...]:
+    return (
+        _bool(f"{protocol}-use-ssl", False, "Speak TLS. SIGHUP reads the files again."),
+        _bool(
+            f"{protocol}-use-ssl-mutual",
+            False,
+            "Speak TLS and ask clients for their certificate.",
+        ),
+        _text(f"{protocol}-server-cert", "", "PEM file of the server's certificate."),
+        _text(f"{protocol}-server-key", "", "PEM file of the server's key."),
+        _text(
+            f"{protocol}-root-cert",
+            "",
+            "PEM file of the certificates that clients are checked with.",
+        ),
+    )
+
+
 def _deprecated(
     name: str, read: Reader, default: object, replaced_by: str, effect: Effect = _NONE
 ) -> OptionSpec:
@@ -70,10 +94,33 @@ _SERVER = Section(
     (
         OptionSpec("help", text, "", False, "Show this text and exit."),
         _text("id", "triton", "Name of this server in its metadata."),
-        _choice("frontend", ("python",), "What carries HTTP and gRPC."),
+        _choice("frontend", ("native", "python"), "What carries HTTP and gRPC."),
         _int("exit-timeout-secs", 30, "How long a stopping server waits for requests in flight."),
         _bool("exit-on-error", True, "Exit when a model fails to load at start."),
         _bool("strict-readiness", True, "Be ready only while every model is; false: once started."),
+    ),
+)
+_CONNECTIONS = Section(
+    "Connections of HTTP and gRPC",
+    (
+        _native(
+            "io-threads",
+            0,
+            "Threads that serve connections (native); 0: one for each core, at most 4.",
+            integer(0, IO_THREADS_MAX),
+        ),
+        _native(
+            "max-connections",
+            0,
+            "Connections at once (native), more wait; 0: what the process may open.",
+        ),
+        _int("idle-timeout-secs", 3600, "How long a connection may do nothing.", read=_POSITIVE),
+        _native(
+            "request-timeout-secs",
+            60,
+            "How long a request may take to arrive (native), unless it is large and keeps coming.",
+            _POSITIVE,
+        ),
     ),
 )
 _REPOSITORY = Section(
@@ -120,6 +167,7 @@ _HTTP = Section(
             64 * 1024 * 1024,
             "Bytes that one HTTP request may have.",
         ),
+        *_tls_options("http"),
         _list("http-restricted-api", restriction, "rule", "Calls that need a header.", _NONE),
     ),
 )
@@ -146,11 +194,13 @@ _GRPC = Section(
             _DEFAULT_ONLY,
             integer(),
         ),
-        _bool("grpc-use-ssl", False, "Speak TLS."),
-        _bool("grpc-use-ssl-mutual", False, "Speak TLS and ask clients for their certificate."),
-        _text("grpc-server-cert", "", "PEM file of the server's certificate."),
-        _text("grpc-server-key", "", "PEM file of the server's key."),
-        _text("grpc-root-cert", "", "PEM file of the certificates that clients are checked with."),
+        *_tls_options("grpc"),
+        _int(
+            "grpc-max-receive-message-size",
+            INT32_MAX,
+            "Bytes that one message from a client may have.",
+            read=integer(1, INT32_MAX),
+        ),
         _choice(
             "grpc-infer-response-compression-level",
             ("none", "low", "medium", "high"),
@@ -305,6 +355,7 @@ _DEPRECATED = Section(
 
 SECTIONS: Final = (
     _SERVER,
+    _CONNECTIONS,
     _REPOSITORY,
     _HTTP,
     _GRPC,

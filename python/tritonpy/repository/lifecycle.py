@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -80,14 +81,16 @@ class Lifecycle:
     A version that serves stays READY while a replacement of it loads, and when that one fails.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        """`on_change` is called after every change, by the thread that made it."""
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._versions: dict[str, dict[int, VersionStatus]] = {}
         self._reasons: dict[str, str] = {}
 
     def loading(self, name: str, versions: Iterable[int]) -> None:
         """Versions begin to load; those that serve stay ready meanwhile."""
-        with self._lock:
+        with self._changing():
             self._reasons.pop(name, None)
             for version in versions:
                 if self._state(name, version) is not ModelState.READY:
@@ -95,14 +98,14 @@ class Lifecycle:
 
     def ready(self, name: str, versions: Iterable[int]) -> None:
         """Versions serve."""
-        with self._lock:
+        with self._changing():
             for version in versions:
                 if self._state(name, version) is not ModelState.READY:
                     self._move(name, version, ModelState.READY)
 
     def not_loaded(self, name: str, version: int, reason: str) -> bool:
         """A load came to nothing; return whether the version is unavailable, not still serving."""
-        with self._lock:
+        with self._changing():
             if self._state(name, version) is ModelState.READY:
                 return False
             self._move(name, version, ModelState.UNAVAILABLE, reason)
@@ -110,19 +113,19 @@ class Lifecycle:
 
     def unloading(self, name: str, versions: Iterable[int]) -> None:
         """Versions that served take no more requests."""
-        with self._lock:
+        with self._changing():
             for version in versions:
                 self._move(name, version, ModelState.UNLOADING)
 
     def unloaded(self, name: str, versions: Iterable[int]) -> None:
         """Versions are gone."""
-        with self._lock:
+        with self._changing():
             for version in versions:
                 self._move(name, version, ModelState.UNAVAILABLE, UNLOADED)
 
     def forget_failures(self, name: str) -> None:
         """Failures of a model count no more: it is unloaded, or all of it serves."""
-        with self._lock:
+        with self._changing():
             self._reasons.pop(name, None)
             for version, status in self._versions.get(name, {}).items():
                 if status.state is ModelState.UNAVAILABLE:
@@ -130,7 +133,7 @@ class Lifecycle:
 
     def model_failed(self, name: str, reason: str) -> None:
         """The model could not even be looked at; versions that serve stay as they are."""
-        with self._lock:
+        with self._changing():
             self._reasons[name] = reason
 
     def snapshot(self) -> dict[str, ModelStatus]:
@@ -143,6 +146,15 @@ class Lifecycle:
         """Return what the table says of one model: nothing, where the name is not known."""
         with self._lock:
             return self._status(name)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock, and tell of the change when it is free again."""
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._on_change()
 
     def _status(self, name: str) -> ModelStatus:
         versions = sorted(self._versions.get(name, {}).items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import partial
@@ -66,7 +66,8 @@ class ModelRepository:
         self._log = log
         self._options = options
         self._layout = RepositoryLayout(options.paths, log, options.model_file)
-        self._lifecycle = Lifecycle()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._lifecycle = Lifecycle(self._tell_listeners)
         loader = ModelLoader(core, log, options, devices or Devices())
         self._parts = RepositoryParts(core, loader, self._lifecycle, log, clock or Clock())
         self._threads = LoaderThreads(options.load_threads)
@@ -85,6 +86,7 @@ class ModelRepository:
                 return False
         succeeded = [self._has_loaded(name, load) for name, load in loads.items()]
         self._started = True
+        self._tell_listeners()
         return all(succeeded)
 
     def submit_load(
@@ -175,6 +177,13 @@ class ModelRepository:
             status.is_healthy for status in self._lifecycle.snapshot().values()
         )
 
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after everything that may change is_ready or is_exiting.
+
+        The thread that made the change calls it, so it must neither block nor raise.
+        """
+        self._listeners = (*self._listeners, listener)
+
     @property
     def is_exiting(self) -> bool:
         """Whether the server is on its way out: nothing is loaded any more."""
@@ -183,6 +192,7 @@ class ModelRepository:
     def begin_exit(self) -> None:
         """From now on nothing is ready, and loads and unloads are refused or dropped."""
         self._exiting = True
+        self._tell_listeners()
         self._threads.cancel_waiting()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
@@ -197,6 +207,10 @@ class ModelRepository:
             entries = list(self._entries.values())
         for entry in entries:
             entry.unload()
+
+    def _tell_listeners(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _require_explicit_control(self) -> None:
         if self._exiting:

@@ -1,19 +1,18 @@
 // Counts every call of the process to operator new, so that a test can claim that there was none.
 //
-// Include it in exactly one source of a test binary: it replaces the global operators.
+// Include it in exactly one source of a test binary: it replaces the global operators. Others read
+// the count through support/allocation_count.h.
 //
 // Threads: thread-safe; the count is of all threads.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <new>
 
-namespace tritonpy {
+#include "support/allocation_count.h"
 
-inline std::atomic<uint64_t> allocation_count{0};  // relaxed: read by the thread that counted
+namespace tritonpy {
 
 inline void* count_and_allocate(size_t size, size_t alignment) noexcept {
     allocation_count.fetch_add(1, std::memory_order_relaxed);

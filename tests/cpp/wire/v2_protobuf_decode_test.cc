@@ -468,5 +468,15 @@ TEST(V2ProtobufDecode, malformed_bytes_are_named) {
     }
 }
 
+TEST(V2ProtobufDecode, id_is_found_in_a_request_that_is_refused) {
+    RequestMessage message;
+    message.model_version = "none";
+    message.id = "id7";
+    message.inputs = {"\xFF"};
+    EXPECT_EQ(infer_protobuf_id(text_buffer(message.bytes())), "id7");
+    EXPECT_EQ(infer_protobuf_id(text_buffer(message.bytes() + "\xFF")), "");
+    EXPECT_EQ(infer_protobuf_id(text_buffer("")), "");
+}
+
 }  // namespace
 }  // namespace tritonpy

@@ -116,9 +116,10 @@ TEST(V2ProtobufEncode, message_beyond_the_limit_is_an_error) {
     huge.data = {&byte, limits::kMaxGrpcMessage};
     InferenceResponse response = make_response({});
     response.outputs.push_back(huge);
-    for (auto encode : {encode_infer_protobuf, encode_stream_infer_protobuf}) {
+    for (bool stream : {false, true}) {
         EncodedBody body;
-        Status status = encode(response, body);
+        Status status = stream ? encode_stream_infer_protobuf(response, "", body)
+                               : encode_infer_protobuf(response, body);
         ASSERT_EQ(status.code(), StatusCode::kInternal);
         EXPECT_NE(status.message().find("'m'"), std::string_view::npos);
         EXPECT_EQ(body.size(), 0u);
@@ -128,7 +129,7 @@ TEST(V2ProtobufEncode, message_beyond_the_limit_is_an_error) {
 TEST(V2ProtobufEncode, stream_response_wraps_the_response_and_says_whether_it_is_final) {
     InferenceResponse response = sample_response();
     EncodedBody body;
-    ASSERT_TRUE(encode_stream_infer_protobuf(response, body).ok());
+    ASSERT_TRUE(encode_stream_infer_protobuf(response, "id7", body).ok());
     std::string message = joined(body);
     EXPECT_TRUE(fields_of(message, 1).empty());
     std::string inner = fields_of(message, 2).at(0);
@@ -141,10 +142,9 @@ TEST(V2ProtobufEncode, stream_response_wraps_the_response_and_says_whether_it_is
 
 TEST(V2ProtobufEncode, stream_error_carries_id_and_model) {
     InferenceResponse response = make_response({});
-    response.request->id = "id7";
     response.status = internal_error("bad");
     EncodedBody body;
-    ASSERT_TRUE(encode_stream_infer_protobuf(response, body).ok());
+    ASSERT_TRUE(encode_stream_infer_protobuf(response, "id7", body).ok());
     EXPECT_EQ(to_hex(joined(body)),
               "0a0362616412280a016d1201331a03696437221b0a15747269746f6e5f66696e616c5f726573706f6e73"
               "6512020801");
@@ -155,12 +155,29 @@ TEST(V2ProtobufEncode, stream_response_without_request_or_model) {
     response.status = not_found("no such model \xFF");
     response.final = false;
     EncodedBody body;
-    ASSERT_TRUE(encode_stream_infer_protobuf(response, body).ok());
+    ASSERT_TRUE(encode_stream_infer_protobuf(response, "", body).ok());
     std::string message = joined(body);
     EXPECT_EQ(fields_of(message, 1).at(0), "no such model \xEF\xBF\xBD");
     std::string inner = fields_of(message, 2).at(0);
     EXPECT_TRUE(fields_of(inner, 1).empty());
     EXPECT_EQ(to_hex(fields_of(fields_of(inner, 4).at(0), 2).at(0)), "0800");
+}
+
+TEST(V2ProtobufEncode, response_before_the_final_one_has_its_request_id_and_outputs) {
+    InferenceResponse response = sample_response();
+    response.request.reset();
+    response.final = false;
+    EncodedBody body;
+    ASSERT_TRUE(encode_stream_infer_protobuf(response, "id8", body).ok());
+    std::string inner = fields_of(joined(body), 2).at(0);
+    EXPECT_EQ(fields_of(inner, 3), std::vector<std::string>{"id8"});
+    EXPECT_EQ(fields_of(inner, 6).at(0), "abcd");
+    EXPECT_EQ(to_hex(fields_of(fields_of(inner, 4).at(0), 2).at(0)), "0800");
+}
+
+TEST(V2ProtobufEncode, stream_error_without_a_model_has_text_and_id) {
+    EXPECT_EQ(to_hex(encode_stream_error_protobuf("bad", "id7")), "0a0362616412051a03696437");
+    EXPECT_EQ(to_hex(encode_stream_error_protobuf("bad", "")), "0a036261641200");
 }
 
 }  // namespace

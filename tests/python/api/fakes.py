@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -58,10 +58,14 @@ class FakeRepository:
         self.calls: list[tuple[str, str, dict[str, ParameterValue]]] = []
         self.job: Future[None] = Future()
         self.strict: bool | None = None
+        self.listeners: list[Callable[[], None]] = []
 
     def is_ready(self, *, strict: bool) -> bool:
         self.strict = strict
         return self.ready
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        self.listeners.append(listener)
 
     def served(self, name: str, version: int = -1) -> ServedVersion:
         found = [model for model in self.models if model.name == name]

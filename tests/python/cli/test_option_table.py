@@ -118,7 +118,21 @@ REPEATABLE = {
 }
 # What must be given for the option to be allowed at all.
 _CONTEXT = {"load-model": ["--model-control-mode=explicit"]}
-_OURS = {"help", "repo", "frontend"}
+_OURS = {
+    "help",
+    "repo",
+    "frontend",
+    "io-threads",
+    "max-connections",
+    "idle-timeout-secs",
+    "request-timeout-secs",
+    "http-use-ssl",
+    "http-use-ssl-mutual",
+    "http-server-cert",
+    "http-server-key",
+    "http-root-cert",
+    "grpc-max-receive-message-size",
+}
 
 
 def _base(name: str) -> list[str]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from tritonpy.options import (
+    ConnectionOptions,
     ControlMode,
-    GrpcTls,
+    GrpcOptions,
     HttpOptions,
     OptionError,
     RepositoryOptions,
     ServerOptions,
+    TlsFiles,
     UsageError,
     parse_options,
 )
@@ -102,14 +104,42 @@ def test_default_max_batch_sizes_are_kept_by_backend() -> None:
     assert options.repository.default_max_batch_sizes == (("", 16), ("onnxruntime", 8))
 
 
-def test_mutual_tls_is_tls() -> None:
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_mutual_tls_is_tls(protocol: str) -> None:
     options = _options(
-        "--grpc-use-ssl-mutual=1",
-        "--grpc-server-cert=c",
-        "--grpc-server-key=k",
-        "--grpc-root-cert=r",
+        f"--{protocol}-use-ssl-mutual=1",
+        f"--{protocol}-server-cert=c",
+        f"--{protocol}-server-key=k",
+        f"--{protocol}-root-cert=r",
     )
-    assert options.grpc.tls == GrpcTls(Path("c"), Path("k"), Path("r"), mutual=True)
+    files = TlsFiles(Path("c"), Path("k"), Path("r"), mutual=True)
+    listeners: dict[str, HttpOptions | GrpcOptions]
+    listeners = {"http": options.http, "grpc": options.grpc}
+    assert listeners.pop(protocol).tls == files
+    assert [other.tls for other in listeners.values()] == [None]
+
+
+def test_files_without_tls_are_not_used() -> None:
+    assert _options("--http-server-cert=c", "--http-server-key=k").http.tls is None
+
+
+def test_connections_are_those_of_both_protocols() -> None:
+    options = _options(
+        "--io-threads=2",
+        "--max-connections=3",
+        "--idle-timeout-secs=4",
+        "--request-timeout-secs=5",
+        "--grpc-max-receive-message-size=6",
+    )
+    assert options.connections == ConnectionOptions(
+        io_threads=2, max_connections=3, idle_timeout_s=4, request_timeout_s=5
+    )
+    assert options.grpc.max_receive_message_size == 6
+
+
+def test_native_is_the_front_end_unless_another_is_asked_for() -> None:
+    assert _options().frontend == "native"
+    assert _options("--frontend=python").frontend == "python"
 
 
 def test_the_environment_sets_test_hooks_and_log_escapes() -> None:
@@ -196,6 +226,16 @@ def test_options_that_do_not_exist_are_usage_errors(argument: str, text: str) ->
             "directory of this machine",
         ),
         ("--grpc-use-ssl=1", "Error: TLS for gRPC requires --grpc-server-cert"),
+        ("--http-use-ssl=1", "Error: TLS for HTTP requires --http-server-cert"),
+        ("--io-threads=65", "--io-threads: Provided option value is out of bound. Got 65"),
+        (
+            "--idle-timeout-secs=0",
+            "--idle-timeout-secs: Provided option value is out of bound. Got 0",
+        ),
+        (
+            "--grpc-max-receive-message-size=0",
+            "--grpc-max-receive-message-size: Provided option value is out of bound. Got 0",
+        ),
         (
             "--metrics-config=counter_latencies",
             "--metrics-config option format is <setting>=<value>. Got counter_latencies",
@@ -231,7 +271,16 @@ def test_complaint_about(argument: str, text: str) -> None:
     assert _complaint(argument) == text
 
 
-@pytest.mark.parametrize("word", ["log-format=x", "model-control-mode=x", "rate-limit=x"])
+def test_tls_needs_a_key_and_for_mutual_tls_a_root() -> None:
+    given = ["--http-use-ssl-mutual=1", "--http-server-cert=c"]
+    assert _complaint(*given) == "Error: TLS for HTTP requires --http-server-key"
+    given.append("--http-server-key=k")
+    assert _complaint(*given) == "Error: TLS for HTTP requires --http-root-cert"
+
+
+@pytest.mark.parametrize(
+    "word", ["frontend=x", "log-format=x", "model-control-mode=x", "rate-limit=x"]
+)
 def test_words_that_are_not_known_are_invalid_arguments(word: str) -> None:
     name, _, value = word.partition("=")
     assert _complaint(f"--{word}").startswith(f"invalid argument for --{name}: '{value}'")
@@ -296,6 +345,20 @@ def test_an_option_without_effect_says_so_once(argument: str) -> None:
 )
 def test_an_option_that_is_honoured_is_silent(argument: str) -> None:
     assert _warnings(argument) == ()
+
+
+@pytest.mark.parametrize("name", ["io-threads", "max-connections", "request-timeout-secs"])
+def test_an_option_that_the_front_end_cannot_do_says_so(name: str) -> None:
+    assert _warnings(f"--{name}=1") == ()
+    assert _warnings(f"--{name}=1", "--frontend=python") == (
+        f"'--{name}' has no effect with --frontend python",
+    )
+
+
+@pytest.mark.parametrize("frontend", ["native", "python"])
+def test_what_both_front_ends_do_is_silent(frontend: str) -> None:
+    assert _warnings(f"--frontend={frontend}", "--idle-timeout-secs=9") == ()
+    assert _warnings(f"--frontend={frontend}", "--grpc-max-receive-message-size=9") == ()
 
 
 def test_settings_without_effect_say_so() -> None:

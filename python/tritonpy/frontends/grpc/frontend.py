@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from tritonpy.api import V2Service
 from tritonpy.core import Core, Inference, Log
 from tritonpy.errors import InvalidArgError, UnavailableError
-from tritonpy.frontends.grpc.health import HEALTH_SERVICE_NAME, health_handlers
+from tritonpy.frontends.grpc.certificates import Certificates
+from tritonpy.frontends.grpc.handlers import CallHandlers
 from tritonpy.frontends.grpc.infer import InferCalls
-from tritonpy.frontends.grpc.servicer import SERVICE_NAME, ControlCalls, service_handlers
+from tritonpy.frontends.grpc.servicer import control_calls
 from tritonpy.frontends.listening_socket import bound_socket
-from tritonpy.options import GrpcOptions, GrpcTls
-from tritonpy.protos import new_pool
+from tritonpy.options import GrpcOptions
 
-_MAX_MESSAGE_BYTES: Final = 2**31 - 1
+_MAX_SENT_BYTES: Final = 2**31 - 1
 # What the core library of gRPC makes of its compression levels.
 _COMPRESSION_OF_LEVEL: Final = {
     "none": None,
@@ -42,6 +39,7 @@ class GrpcFrontend:
         self._log = log
         self._inference: Inference | None = None
         self._server: grpc.aio.Server | None = None
+        self._certificates: Certificates | None = None
 
     async def start(self) -> None:
         """Listen, and log that it does.
@@ -55,18 +53,18 @@ class GrpcFrontend:
             lambda: self._service.is_exiting,
             _COMPRESSION_OF_LEVEL[self._options.compression_level],
         )
-        calls = {
-            SERVICE_NAME: service_handlers(ControlCalls(self._service), infer),
-            HEALTH_SERVICE_NAME: health_handlers(self._service),
-        }
-        for service_name, handlers in calls.items():
-            handler = grpc.method_handlers_generic_handler(service_name, handlers)
-            server.add_generic_rpc_handlers((handler,))
-        _add_reflection(server)
+        server.add_generic_rpc_handlers((CallHandlers(control_calls(self._service), infer),))
         port = self._bind(server)
         self._server = server
         await server.start()
         self._log.info(f"Started GRPCInferenceService at {self._options.address}:{port}")
+
+    def reload_certificates(self) -> bool:
+        """Read the TLS files again; whether there are any. InvalidArgError leaves all as it was."""
+        if self._certificates is None:
+            return False
+        self._certificates.reload()
+        return True
 
     async def stop(self, grace_s: float) -> None:
         """Stop listening, give answers `grace_s` to be written, and close what is left.
@@ -88,9 +86,9 @@ class GrpcFrontend:
                 return server.add_insecure_port(address)
             except RuntimeError as error:
                 raise UnavailableError(f"Socket '{address}': {error}") from error
-        credentials = _credentials(options.tls)
+        self._certificates = Certificates(options.tls)
         try:
-            return server.add_secure_port(address, credentials)
+            return server.add_secure_port(address, self._certificates.credentials())
         except RuntimeError as error:
             raise InvalidArgError(
                 f"failed to set up TLS with '{options.tls.server_cert}'"
@@ -99,8 +97,8 @@ class GrpcFrontend:
 
 def _channel_options(options: GrpcOptions) -> Iterator[tuple[str, int]]:
     keepalive = options.keepalive
-    yield "grpc.max_send_message_length", _MAX_MESSAGE_BYTES
-    yield "grpc.max_receive_message_length", _MAX_MESSAGE_BYTES
+    yield "grpc.max_send_message_length", _MAX_SENT_BYTES
+    yield "grpc.max_receive_message_length", options.max_receive_message_size
     yield "grpc.so_reuseport", int(options.reuse_port)
     yield "grpc.keepalive_time_ms", keepalive.time_ms
     yield "grpc.keepalive_timeout_ms", keepalive.timeout_ms
@@ -115,27 +113,3 @@ def _channel_options(options: GrpcOptions) -> Iterator[tuple[str, int]]:
         yield "grpc.max_connection_age_ms", keepalive.max_connection_age_ms
     if keepalive.max_connection_age_grace_ms:
         yield "grpc.max_connection_age_grace_ms", keepalive.max_connection_age_grace_ms
-
-
-def _credentials(tls: GrpcTls) -> grpc.ServerCredentials:
-    root = None if tls.root_cert is None else _read(tls.root_cert)
-    return grpc.ssl_server_credentials(
-        [(_read(tls.server_key), _read(tls.server_cert))],
-        root_certificates=root,
-        require_client_auth=tls.mutual,
-    )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidArgError(f"failed to read '{path}': {error.strerror}") from error
-
-
-def _add_reflection(server: grpc.aio.Server) -> None:
-    pool = new_pool()
-    for file in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
-        pool.AddSerializedFile(file.serialized_pb)
-    names = (SERVICE_NAME, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool)

@@ -10,13 +10,12 @@ import grpc
 
 from tritonpy.errors import ErrorCode, TritonError
 from tritonpy.frontends.grpc.codec import request_id_of, stream_error
-from tritonpy.frontends.grpc.status import STATUS_OF_CODE, detail_of
+from tritonpy.frontends.grpc.status import SHUTTING_DOWN, STATUS_OF_CODE, detail_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 # Requests of one stream that are in the core at once. Reading goes on when the oldest is answered.
 _STREAM_WINDOW: Final = 1024
-_SHUTTING_DOWN: Final = "GRPC server is shutting down and has stopped accepting new requests."
 
 
 class ProtobufInference(Protocol):
@@ -49,8 +48,7 @@ class InferCalls:
 
     async def model_infer(self, message: bytes, context: Context) -> bytes:
         """Answer ModelInfer."""
-        if self._compression is not None:
-            context.set_compression(self._compression)
+        await self._begin(context)
         try:
             return await self._inference.infer_protobuf(message)
         except TritonError as error:
@@ -58,8 +56,7 @@ class InferCalls:
 
     async def model_stream_infer(self, requests: AsyncIterable[bytes], context: Context) -> None:
         """Answer ModelStreamInfer: requests run side by side, responses keep their order."""
-        if self._compression is not None:
-            context.set_compression(self._compression)
+        await self._begin(context)
         stream = _Stream(self._answer_or_fail if _wants_errors(context) else self._answer)
         reading = asyncio.ensure_future(stream.read(requests))
         try:
@@ -72,6 +69,11 @@ class InferCalls:
             reading.cancel()
             stream.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+    async def _begin(self, context: Context) -> None:
+        if self._compression is not None:
+            context.set_compression(self._compression)
+            await context.send_initial_metadata(())  # without it, grpc.aio compresses nothing
 
     async def _answer(self, message: bytes) -> bytes:
         """Return a response that says itself when a request failed: the stream lives on."""
@@ -86,7 +88,7 @@ class InferCalls:
     def _visible(self, error: TritonError) -> TritonError:
         """Return the error as clients know it: one of a server that stops has a text of its own."""
         if error.code is ErrorCode.UNAVAILABLE and self._is_exiting():
-            return type(error)(_SHUTTING_DOWN)
+            return type(error)(SHUTTING_DOWN)
         return error
 
 

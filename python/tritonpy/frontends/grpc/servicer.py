@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import grpc
 from google.protobuf.message import Message
 
 from tritonpy.api import V2Service
-from tritonpy.errors import TritonError, UnsupportedError
+from tritonpy.errors import UnsupportedError
 from tritonpy.frontends.grpc import codec
-from tritonpy.frontends.grpc.infer import Context, InferCalls, abort
+from tritonpy.frontends.grpc.calls import CallTable, UnaryCall, path_of, unary_call
+from tritonpy.frontends.grpc.health import HEALTH_SERVICE_NAME, health_calls
+from tritonpy.frontends.grpc.reflection import reflection_calls
 from tritonpy.protos import grpc_service_pb2 as v2
 
 SERVICE_NAME: Final = "inference.GRPCInferenceService"
-
-_Request = TypeVar("_Request", bound=Message)
-Handler = Any  # grpc.RpcMethodHandler, whose parameters differ between releases of its stubs
 
 
 class ControlCalls:
@@ -93,58 +90,50 @@ class ControlCalls:
         return codec.log_settings_message(self._service.update_log_settings(request.settings))
 
 
-def service_handlers(control: ControlCalls, infer: InferCalls) -> dict[str, Handler]:
-    """Return the handler of each call of the service, by name."""
-    return {
-        "ModelInfer": grpc.unary_unary_rpc_method_handler(infer.model_infer),
-        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(infer.model_stream_infer),
-        "ServerLive": unary_handler(v2.ServerLiveRequest, control.server_live),
-        "ServerReady": unary_handler(v2.ServerReadyRequest, control.server_ready),
-        "ModelReady": unary_handler(v2.ModelReadyRequest, control.model_ready),
-        "ServerMetadata": unary_handler(v2.ServerMetadataRequest, control.server_metadata),
-        "ModelMetadata": unary_handler(v2.ModelMetadataRequest, control.model_metadata),
-        "ModelConfig": unary_handler(v2.ModelConfigRequest, control.model_config),
-        "ModelStatistics": unary_handler(v2.ModelStatisticsRequest, control.model_statistics),
-        "RepositoryIndex": unary_handler(v2.RepositoryIndexRequest, control.index),
-        "RepositoryModelLoad": unary_handler(v2.RepositoryModelLoadRequest, control.load),
-        "RepositoryModelUnload": unary_handler(v2.RepositoryModelUnloadRequest, control.unload),
-        "SystemSharedMemoryStatus": unary_handler(
+def service_calls(service: V2Service) -> dict[str, UnaryCall]:
+    """Return every call of the service but inference, by path."""
+    control = ControlCalls(service)
+    calls = {
+        "ServerLive": unary_call(v2.ServerLiveRequest, control.server_live),
+        "ServerReady": unary_call(v2.ServerReadyRequest, control.server_ready),
+        "ModelReady": unary_call(v2.ModelReadyRequest, control.model_ready),
+        "ServerMetadata": unary_call(v2.ServerMetadataRequest, control.server_metadata),
+        "ModelMetadata": unary_call(v2.ModelMetadataRequest, control.model_metadata),
+        "ModelConfig": unary_call(v2.ModelConfigRequest, control.model_config),
+        "ModelStatistics": unary_call(v2.ModelStatisticsRequest, control.model_statistics),
+        "RepositoryIndex": unary_call(v2.RepositoryIndexRequest, control.index),
+        "RepositoryModelLoad": unary_call(v2.RepositoryModelLoadRequest, control.load),
+        "RepositoryModelUnload": unary_call(v2.RepositoryModelUnloadRequest, control.unload),
+        "SystemSharedMemoryStatus": unary_call(
             v2.SystemSharedMemoryStatusRequest, control.system_shared_memory_status
         ),
-        "SystemSharedMemoryRegister": unary_handler(
+        "SystemSharedMemoryRegister": unary_call(
             v2.SystemSharedMemoryRegisterRequest, control.shared_memory
         ),
-        "SystemSharedMemoryUnregister": unary_handler(
+        "SystemSharedMemoryUnregister": unary_call(
             v2.SystemSharedMemoryUnregisterRequest, control.shared_memory
         ),
-        "CudaSharedMemoryStatus": unary_handler(
+        "CudaSharedMemoryStatus": unary_call(
             v2.CudaSharedMemoryStatusRequest, control.cuda_shared_memory_status
         ),
-        "CudaSharedMemoryRegister": unary_handler(
+        "CudaSharedMemoryRegister": unary_call(
             v2.CudaSharedMemoryRegisterRequest, control.shared_memory
         ),
-        "CudaSharedMemoryUnregister": unary_handler(
+        "CudaSharedMemoryUnregister": unary_call(
             v2.CudaSharedMemoryUnregisterRequest, control.shared_memory
         ),
-        "TraceSetting": unary_handler(v2.TraceSettingRequest, control.trace_setting),
-        "LogSettings": unary_handler(v2.LogSettingsRequest, control.log_settings),
+        "TraceSetting": unary_call(v2.TraceSettingRequest, control.trace_setting),
+        "LogSettings": unary_call(v2.LogSettingsRequest, control.log_settings),
     }
+    return {path_of(SERVICE_NAME, method): call for method, call in calls.items()}
 
 
-def unary_handler(
-    request_type: type[_Request], answer: Callable[[_Request], Awaitable[Message]]
-) -> Handler:
-    """Return the handler of a call that one coroutine answers, or fails with a TritonError."""
-
-    async def handle(message: bytes, context: Context) -> Message:
-        try:
-            return await answer(codec.parse_message(request_type, message))
-        except TritonError as error:
-            return await abort(context, error)
-
-    return grpc.unary_unary_rpc_method_handler(
-        handle,
-        response_serializer=lambda message: message.SerializeToString(),
+def control_calls(service: V2Service) -> CallTable:
+    """Return everything that the gRPC port answers but inference: V2, health and reflection."""
+    names = (SERVICE_NAME, HEALTH_SERVICE_NAME)
+    return CallTable(
+        unary={**service_calls(service), **health_calls(service)},
+        streams=reflection_calls(names),
     )
 
 

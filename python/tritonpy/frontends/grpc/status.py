@@ -19,6 +19,8 @@ STATUS_OF_CODE: Final = {
     ErrorCode.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
     ErrorCode.CANCELLED: grpc.StatusCode.CANCELLED,
 }
+# What a call that comes, or still runs, while the server ends is told.
+SHUTTING_DOWN: Final = "GRPC server is shutting down and has stopped accepting new requests."
 # Clients refuse trailing metadata over 8 KiB; a detail travels percent-encoded inside it.
 _DETAIL_MAX_BYTES: Final = 6 * 1024
 _ALWAYS_FITS: Final = _DETAIL_MAX_BYTES // (4 * 3)

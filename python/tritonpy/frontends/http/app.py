@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tritonpy.api import V2Service
 from tritonpy.core import JsonAnswer, Log
 from tritonpy.errors import ErrorCode, TritonError
-from tritonpy.frontends.http.connection import connection_of
 from tritonpy.frontends.http.encoding import choose_coding, encode
 from tritonpy.frontends.http.error_answer import EXITING, Headers, error_answer
 from tritonpy.frontends.http.request_body import json_length_of, read_body
+from tritonpy.frontends.http.request_connection import connection_of
 from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_CODE, UNAVAILABLE
 
 _MODELS: Final = b"/v2/models/"

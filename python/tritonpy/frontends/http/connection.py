@@ -15,9 +15,9 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tritonpy.frontends.http.error_answer import error_answer
+from tritonpy.frontends.http.request_connection import STATE_KEY
 from tritonpy.frontends.http.status import BAD_REQUEST
 
-_STATE_KEY: Final = "tritonpy.connection"
 # Request line and headers, as most servers allow them.
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _HEAD_TOO_LARGE: Final = "Request head is too large."
@@ -74,7 +74,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._corked = _CorkedTransport(transport)
-        self.app_state = {**self.app_state, _STATE_KEY: self}  # copied into every scope
+        self.app_state = {**self.app_state, STATE_KEY: self}  # copied into every scope
         super().connection_made(self._corked)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
@@ -140,15 +140,3 @@ class Connection(HttpToolsProtocol):
     def set_running(self, task: asyncio.Task[None] | None) -> None:
         """Name the task to cancel when the client goes away."""
         self._running = task
-
-
-def connection_of(scope: Scope) -> Connection | None:
-    """Return the connection that a request came by; None under another server."""
-    state = scope.get("state")
-    return None if state is None else state.get(_STATE_KEY)
-
-
-def chunk_count(scope: Scope) -> int:
-    """Return the chunks of a request's body so far, the empty last one among them."""
-    connection = connection_of(scope)
-    return 0 if connection is None else connection.chunks_of(scope)

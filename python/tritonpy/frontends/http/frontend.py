@@ -24,9 +24,11 @@ class HttpFrontend:
         service: V2Service,
         log: Log,
         render_metrics: Callable[[], bytes] | None,
+        idle_timeout_s: int,
     ) -> None:
         """`render_metrics` answers /metrics on this port too; None leaves it out."""
         self._options = options
+        self._idle_timeout_s = idle_timeout_s
         self._core = core
         self._log = log
         self._service = service
@@ -35,17 +37,26 @@ class HttpFrontend:
         self._listener: HttpListener | None = None
 
     async def start(self) -> None:
-        """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
+        """Listen, and log that it does. Raises as HttpListener.start."""
         options = self._options
         self._inference = self._core.inference()
         app = HttpApp(
             self._service, self._inference, self._control, self._log, options.max_input_size
         )
         self._listener = HttpListener(
-            app, options.address, options.port, reuse_port=options.reuse_port
+            app,
+            options.address,
+            options.port,
+            reuse_port=options.reuse_port,
+            idle_timeout_s=self._idle_timeout_s,
+            tls=options.tls,
         )
         await self._listener.start()
         self._log.info(f"Started HTTPService at {self._listener.endpoint}")
+
+    def reload_certificates(self) -> bool:
+        """Read the TLS files again; whether there are any. InvalidArgError leaves all as it was."""
+        return self._listener is not None and self._listener.reload_certificates()
 
     async def stop(self, grace_s: float) -> None:
         """Stop listening, give answers `grace_s` to be written, and close what is left.
@@ -71,6 +82,10 @@ class MetricsFrontend:
         """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
         await self._listener.start()
         self._log.info(f"Started Metrics Service at {self._listener.endpoint}")
+
+    def reload_certificates(self) -> bool:
+        """Return False: metrics are served without TLS."""
+        return False
 
     async def stop(self, grace_s: float) -> None:
         """Stop listening, give answers `grace_s` to be written, and close what is left."""

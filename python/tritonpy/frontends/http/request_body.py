@@ -9,8 +9,8 @@ from starlette.types import Message, Receive, Scope
 
 from tritonpy.core import parse_json_length
 from tritonpy.errors import CancelledError, InvalidArgError
-from tritonpy.frontends.http.connection import chunk_count
 from tritonpy.frontends.http.encoding import decode
+from tritonpy.frontends.http.request_connection import chunk_count
 
 JSON_LENGTH_HEADER: Final = b"inference-header-content-length"
 # Triton's own bound: beyond it a body is a way to keep the server busy, not to send data.

@@ -1,0 +1,16 @@
+// What the control plane knows of the server's health, for the front end to answer at once.
+//
+// Threads: thread-safe: written by the control plane, read by io threads.
+#pragma once
+
+#include <atomic>
+
+namespace tritonpy {
+
+struct ServerHealth {
+    // relaxed: an answer that is one moment old is right.
+    std::atomic<bool> ready{false};
+    std::atomic<bool> exiting{false};  // nothing is live or ready any more
+};
+
+}  // namespace tritonpy

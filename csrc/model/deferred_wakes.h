@@ -1,0 +1,47 @@
+// Models that were given requests in one burst, to be woken together at its end.
+//
+// An io thread reads many sockets in a turn. Were an instance woken for the first request, it would
+// run that one alone, often on the io thread's own core; woken at the end, it finds all of them and
+// runs them as one batch, for one system call.
+//
+// Threads: compatible. Owns: a ModelRef for each model that is to be woken, so that it cannot go
+// before; hold it no longer than a burst lasts.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "model/model.h"
+
+namespace tritonpy {
+
+class DeferredWakes {
+  public:
+    DeferredWakes() = default;
+    ~DeferredWakes() { wake_all(); }
+    DeferredWakes(const DeferredWakes&) = delete;
+    DeferredWakes& operator=(const DeferredWakes&) = delete;
+
+    // Remembers to wake `model`.
+    void add(ModelRef model) {
+        bool known = std::any_of(models_.begin(), models_.end(), [&](const ModelRef& other) {
+            return &*other == &*model;
+        });
+        if (!known) {
+            models_.push_back(std::move(model));
+        }
+    }
+
+    void wake_all() {
+        for (ModelRef& model : models_) {
+            model->wake();
+        }
+        models_.clear();
+    }
+
+  private:
+    std::vector<ModelRef> models_;
+};
+
+}  // namespace tritonpy
