@@ -52,7 +52,10 @@ Status Connection::start(std::unique_ptr<Protocol> protocol) {
     interest_ = kReadable;
     state_ = State::kOpen;
     last_activity_ns_ = loop_.now_ns();
-    loop_.timers().arm(idle_timer_, last_activity_ns_ + timeouts_.idle_ns);
+    const int64_t look_ns = transport_->is_set_up()
+                                ? timeouts_.idle_ns
+                                : std::min(timeouts_.idle_ns, timeouts_.request_ns);
+    loop_.timers().arm(idle_timer_, last_activity_ns_ + look_ns);
     return {};
 }
 
@@ -164,6 +167,10 @@ void Connection::on_timer(Timer& timer) {
 
 // The timer is not moved for each byte: it finds out what has happened when it fires.
 void Connection::check_idle() {
+    if (!transport_->is_set_up()) {
+        close_now();  // a handshake that takes as long as no request may
+        return;
+    }
     const int64_t now_ns = loop_.now_ns();
     const int64_t since_ns = busy_ ? now_ns : last_activity_ns_;
     const bool timed_out = now_ns - since_ns >= timeouts_.idle_ns;

@@ -20,7 +20,7 @@
 //             2. a connection that started closes once: one on_closed, one on_connection_closed;
 //             3. the object is freed by the loop at the end of the turn in which it closed.
 // Limits: limits::kMaxReadPerTurn, kMaxWrittenPerTurn, kMaxUnwritten, kMaxIovecs; an idle timeout,
-// a limit on the time from the first byte of a request to its last.
+// a limit on the time from the first byte of a request to its last, and the same on a handshake.
 #pragma once
 
 #include <cstddef>

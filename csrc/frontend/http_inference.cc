@@ -158,7 +158,12 @@ void append_inference_answer(OutQueue& out, std::unique_ptr<InferenceResponse> r
     std::optional<std::string> text;  // the body, when it is one string
     if (coding != ContentCoding::kIdentity) {
         text = compress(sent->body, coding, kCompressionLevel);
-    } else if (copied_bytes(sent->body) > limits::kMaxCopiedBody) {
+        if (text->empty()) {  // no memory for it: as it is, then
+            text.reset();
+            coding = ContentCoding::kIdentity;
+        }
+    }
+    if (!text && copied_bytes(sent->body) > limits::kMaxCopiedBody) {
         text = joined(sent->body);  // thousands of small tensors
     }
     size_t size = text ? text->size() : sent->body.size();

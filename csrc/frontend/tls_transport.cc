@@ -145,6 +145,7 @@ class TlsTransport final : public Transport {
 
     int descriptor() const override { return socket_.descriptor; }
     bool reads_exhaust() const override { return false; }
+    bool is_set_up() const override { return SSL_is_init_finished(session_.get()) == 1; }
 
     IoResult read(std::span<std::byte> into) override {
         if (failed_) {

@@ -17,6 +17,7 @@ class PlainTransport final : public Transport {
 
     int descriptor() const override { return descriptor_; }
     bool reads_exhaust() const override { return true; }
+    bool is_set_up() const override { return true; }
     void shutdown_write() override { ::shutdown(descriptor_, SHUT_WR); }
 
     IoResult read(std::span<std::byte> into) override {

@@ -41,6 +41,8 @@ class Transport {
     virtual IoResult write(std::span<const iovec> pieces) = 0;
     // Whether a short read means that nothing more is there (never so under TLS).
     virtual bool reads_exhaust() const = 0;
+    // Whether the protocol's bytes can flow: not before TLS has shaken hands.
+    virtual bool is_set_up() const = 0;
     // Says to the peer that nothing more will be written; does not wait.
     virtual void shutdown_write() = 0;
 };

@@ -339,8 +339,8 @@ def _native_services(
 def _python_services(
     options: ServerOptions, core: Core, service: V2Service, log: Log, render: Render | None
 ) -> tuple[Frontend, Frontend]:
-    grpc = GrpcFrontend(options.grpc, core, service, log)
     idle_timeout_s = options.connections.idle_timeout_s
+    grpc = GrpcFrontend(options.grpc, core, service, log, idle_timeout_s)
     return grpc, HttpFrontend(options.http, core, service, log, render, idle_timeout_s)
 
 

@@ -36,6 +36,7 @@ struct TransportScript {
     size_t write_calls = 0;
     bool exhausts = false;
     bool shut_down = false;
+    bool is_set_up = true;
 };
 
 class ScriptedTransport final : public Transport {
@@ -46,6 +47,7 @@ class ScriptedTransport final : public Transport {
 
     int descriptor() const override { return descriptor_; }
     bool reads_exhaust() const override { return script_.exhausts; }
+    bool is_set_up() const override { return script_.is_set_up; }
     void shutdown_write() override { script_.shut_down = true; }
 
     IoResult read(std::span<std::byte> into) override {
@@ -235,14 +237,12 @@ TEST_F(ConnectionWaitsTest, refused_write_waits_for_room_and_then_rests) {
 // Who counts what is unwritten hears when all of it has gone, though it has nothing to add.
 TEST_F(ConnectionWaitsTest, protocol_is_asked_again_when_the_socket_has_taken_what_it_refused) {
     script.writes = {Outcome::kWantsWrite};
-    size_t unwritten_at_last = 1;
-    record.on_produce = [&] { unwritten_at_last = connection.out().size(); };
+    std::vector<size_t> unwritten;  // at each call
+    record.on_produce = [&] { unwritten.push_back(connection.out().size()); };
     answer("answer");
-    turn(loop);
-    EXPECT_EQ(unwritten_at_last, 6u);
-    turns(loop, 2);
+    turns(loop, 3);
     EXPECT_EQ(script.written, "answer");
-    EXPECT_EQ(unwritten_at_last, 0u);
+    EXPECT_EQ(unwritten, (std::vector<size_t>{6, 6, 0}));
 }
 
 TEST_F(ConnectionWaitsTest, failed_write_closes) {
@@ -298,6 +298,37 @@ TEST(PausedConnection, costs_no_turns_while_its_client_sends_and_ends) {
     EXPECT_EQ(record.received, "");
     connection.close_now();
     turn(loop);
+}
+
+// A handshake may take as long as a request; once it has ended, only idleness ends the connection.
+TEST(ConnectionSetUpTest, handshake_that_does_not_end_is_cut_off) {
+    for (bool ends_in_time : {false, true}) {
+        ManualClock clock{1'000'000'000};
+        EventLoop loop{clock};
+        ConnectionKeeper keeper{loop};
+        ProtocolRecord record;
+        TransportScript script;
+        script.is_set_up = false;
+        SocketEnds ends = unix_sockets();
+        TestClient client{ends.client};
+        Connection& connection =
+            keeper.open(std::make_unique<ScriptedTransport>(ends.server, script), kPatient,
+                        [&](Connection&) { return std::make_unique<ScriptedProtocol>(record); });
+        clock.advance_ns(kPatient.request_ns / 2);
+        turn(loop);
+        script.is_set_up = ends_in_time;
+        clock.advance_ns(kPatient.request_ns);
+        turns(loop, 2);
+        EXPECT_EQ(keeper.open_count(), ends_in_time ? 1u : 0u);
+        clock.advance_ns(kPatient.idle_ns);
+        turns(loop, 2);
+        EXPECT_EQ(record.timeouts, ends_in_time ? 1u : 0u);
+        if (keeper.open_count() > 0) {
+            connection.close_now();
+            turn(loop);
+        }
+        EXPECT_EQ(record.closes, 1u);
+    }
 }
 
 }  // namespace

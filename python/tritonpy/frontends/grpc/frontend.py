@@ -17,7 +17,7 @@ from tritonpy.frontends.grpc.servicer import control_calls
 from tritonpy.frontends.listening_socket import bound_socket
 from tritonpy.options import GrpcOptions
 
-_MAX_SENT_BYTES: Final = 2**31 - 1
+_INT_MAX: Final = 2**31 - 1
 # What the core library of gRPC makes of its compression levels.
 _COMPRESSION_OF_LEVEL: Final = {
     "none": None,
@@ -32,8 +32,11 @@ class GrpcFrontend:
 
     name = "GRPC"
 
-    def __init__(self, options: GrpcOptions, core: Core, service: V2Service, log: Log) -> None:
+    def __init__(
+        self, options: GrpcOptions, core: Core, service: V2Service, log: Log, idle_timeout_s: int
+    ) -> None:
         self._options = options
+        self._idle_timeout_s = idle_timeout_s
         self._core = core
         self._service = service
         self._log = log
@@ -46,7 +49,9 @@ class GrpcFrontend:
 
         Raises UnavailableError `Socket '<a>:<p>' already in use`, InvalidArgError for TLS files.
         """
-        server = grpc.aio.server(options=list(_channel_options(self._options)))
+        server = grpc.aio.server(
+            options=list(_channel_options(self._options, self._idle_timeout_s))
+        )
         self._inference = self._core.inference()
         infer = InferCalls(
             self._inference,
@@ -95,9 +100,10 @@ class GrpcFrontend:
             ) from error
 
 
-def _channel_options(options: GrpcOptions) -> Iterator[tuple[str, int]]:
+def _channel_options(options: GrpcOptions, idle_timeout_s: int) -> Iterator[tuple[str, int]]:
     keepalive = options.keepalive
-    yield "grpc.max_send_message_length", _MAX_SENT_BYTES
+    yield "grpc.max_connection_idle_ms", min(1000 * idle_timeout_s, _INT_MAX)
+    yield "grpc.max_send_message_length", _INT_MAX
     yield "grpc.max_receive_message_length", options.max_receive_message_size
     yield "grpc.so_reuseport", int(options.reuse_port)
     yield "grpc.keepalive_time_ms", keepalive.time_ms
