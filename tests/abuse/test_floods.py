@@ -8,7 +8,6 @@ fixture.
 from __future__ import annotations
 
 import contextlib
-import struct
 
 import pytest
 from hpack import Encoder
@@ -204,18 +203,6 @@ def test_credit_beyond_the_largest_window_is_refused(server: RunningServer) -> N
             connection.give_credit(0, 2**31 - 1)
         connection.wait_for_end()
         assert connection.goaways[-1].error_code == _FLOW_CONTROL_ERROR
-
-
-def test_data_beyond_the_window_is_refused(server: RunningServer) -> None:
-    received = _assert_ended(
-        server.grpc_port,
-        BEGINNING
-        + call_bytes("ModelInfer")
-        + DataFrame(1, struct.pack(">BI", 0, 2**30)).serialize(),
-        DataFrame(1, bytes(16384)).serialize() * 64,
-        100,
-    )
-    assert not _goaways(received) or _goaways(received)[-1].error_code != 0
 
 
 def _call_of_many_headers(connection: Http2Connection, count: int) -> bool:

@@ -6,6 +6,7 @@ resident size of the server is read when it can get no larger.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -18,7 +19,7 @@ from hyperframe.frame import DataFrame, SettingsFrame
 from tests.abuse.footprint import Footprint, assert_serves
 from tests.abuse.sockets import close_all, connect, reset, rest_of, says_something
 from tests.conformance.http2_connection import Http2Call, Http2Connection, grpc_message
-from tests.conformance.http_connection import HttpConnection, request_bytes
+from tests.conformance.http_connection import ConnectionEnded, HttpConnection, request_bytes
 from tests.conformance.infer_messages import large_infer_message
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.raw_http import binary_input
@@ -26,6 +27,7 @@ from tests.conformance.running_server import RunningServer, ServerOptions
 
 _MIB = 1 << 20
 _PUSHED = 300
+_FLOW_CONTROL_ERROR = 3
 _ENOUGH = 2**31 - 1 - 65535
 # What one connection may hold (limits::kMaxHeldPerConnection), what its windows let in above that,
 # and as much again for requests that are being copied, answered and framed.
@@ -81,6 +83,21 @@ def test_client_that_pushes_and_never_reads_is_held_back(
         connection.wait_for(*calls)
         assert {call.status for call in calls} == {0}
         assert all(len(call.data) > _MIB for call in calls)
+
+
+def test_data_beyond_the_credit_is_refused(server: RunningServer) -> None:
+    settings = {SettingsFrame.INITIAL_WINDOW_SIZE: 0}
+    with Http2Connection(server.grpc_port, settings=settings, gives_credit=False) as connection:
+        connection.wait(lambda: bool(connection.server_settings))
+        stream, body = connection.start("ModelStreamInfer"), grpc_message(large_infer_message(_MIB))
+        while not _push(connection, stream, body):
+            pass
+        room = min(connection.window, stream.window)
+        with contextlib.suppress(ConnectionEnded):
+            connection.send_frames(DataFrame(stream.stream_id, bytes(room + 1)))
+            connection.wait_for(stream)
+        codes = {stream.reset, *(frame.error_code for frame in connection.goaways)}
+        assert _FLOW_CONTROL_ERROR in codes
 
 
 def test_client_that_asks_for_large_answers_and_never_reads_is_held_back(

@@ -22,7 +22,7 @@ from tests.conformance.http_connection import chunked, request_bytes
 from tests.conformance.infer_messages import infer_message, large_infer_message
 from tests.conformance.raw_http import json_input
 from tests.conformance.running_server import RunningServer
-from tests.conformance.unread_bytes import wait_until_read
+from tests.conformance.server_socket import wait_until_read
 
 _SEED = 11
 _CONNECTIONS = 10_000

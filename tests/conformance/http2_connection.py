@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -279,9 +280,11 @@ class Http2Connection:
         call.data += frame.data
         call.ended |= "END_STREAM" in frame.flags
         if size and self.gives_credit:
-            self.give_credit(0, size)
-            if not call.over:
-                self.give_credit(call.stream_id, size)
+            # A server that has said all may be gone by now; what it said is still to be read.
+            with contextlib.suppress(ConnectionError):
+                self.give_credit(0, size)
+                if not call.over:
+                    self.give_credit(call.stream_id, size)
 
     def give_credit(self, stream_id: int, size: int) -> None:
         """Let the server send more, on a stream or (0) on the connection."""

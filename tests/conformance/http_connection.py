@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from tests.conformance.raw_http import Answer
-from tests.conformance.unread_bytes import wait_until_read
+from tests.conformance.server_socket import wait_until_read
 
 # How long a hung server may keep a test from failing; nothing is measured against it.
 _GUARD_S = 60

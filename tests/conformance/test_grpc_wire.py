@@ -37,7 +37,7 @@ from tests.conformance.infer_messages import (
     streamed_number_of,
 )
 from tests.conformance.running_server import RunningServer
-from tests.conformance.unread_bytes import wait_until_read
+from tests.conformance.server_socket import wait_until_read
 
 _OK, _INVALID_ARGUMENT, _NOT_FOUND = 0, 3, 5
 _RESOURCE_EXHAUSTED, _UNIMPLEMENTED, _INTERNAL = 8, 12, 13
