@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from hyperframe.frame import DataFrame
 from tests.abuse.grpc_bytes import BEGINNING, unfinished_requests
 from tests.abuse.sockets import close_all, connect, drip_until_closed, rest_of, says_something
 from tests.conformance.certificates import Authority, tls_arguments
-from tests.conformance.http2_connection import Http2Call, Http2Connection, grpc_message
+from tests.conformance.http2_connection import Http2Connection, grpc_message
 from tests.conformance.http_connection import ConnectionEnded, HttpConnection, request_bytes
 from tests.conformance.infer_messages import infer_message, number_of
 from tests.conformance.model_files import execute_delay, identity_config, write_config
@@ -192,12 +191,8 @@ def test_stream_that_waits_for_its_client_is_left_alone(server: RunningServer) -
         stream = connection.start("ModelStreamInfer")
         for number in range(2):
             connection.send(stream, grpc_message(infer_message(number)))
-            connection.wait(partial(_has_messages, stream, number + 1))
+            connection.wait_for_messages(stream, number + 1)
             assert not says_something(connection.socket, 3 * _PIECE_PAUSE_S)
         connection.send_frames(DataFrame(stream.stream_id, b"", flags=["END_STREAM"]))
         connection.wait_for(stream)
         assert stream.status == 0
-
-
-def _has_messages(stream: Http2Call, count: int) -> bool:
-    return len(stream.messages) >= count

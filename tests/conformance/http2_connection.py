@@ -222,7 +222,13 @@ class Http2Connection:
     def wait_for(self, *calls: Http2Call) -> None:
         """Receive until the calls are over. Raises ConnectionEnded."""
         for call in calls:
-            self.wait(lambda call=call: call.over)  # type: ignore[misc]
+            while not call.over:
+                self.receive()
+
+    def wait_for_messages(self, call: Http2Call, count: int) -> None:
+        """Receive until the call has so many whole messages. Raises ConnectionEnded."""
+        while len(call.messages) < count:
+            self.receive()
 
     def wait_for_end(self) -> None:
         """Receive until the server closes the connection."""

@@ -344,7 +344,7 @@ def test_stream_answers_while_it_is_open(connection: Http2Connection) -> None:
     stream = connection.start("ModelStreamInfer")
     for number in range(20):
         connection.send(stream, grpc_message(infer_message(number)))
-        connection.wait(lambda number=number: len(stream.messages) > number)  # type: ignore[misc]
+        connection.wait_for_messages(stream, number + 1)
         assert streamed_number_of(stream.messages[number]) == number
     connection.finish(stream)
     connection.wait_for(stream)
