@@ -271,8 +271,7 @@ def test_client_that_pings_too_much_is_sent_away(frontend: str, tmp_path: Path) 
         Http2Connection(server.grpc_port) as connection,
     ):
         _assert_usable(connection)
-        for _ in range(20):
-            connection.send_frames(PingFrame(0, bytes(8)))
+        connection.send_frames(*[PingFrame(0, bytes(8))] * 20)  # in one go: it may soon close
         connection.wait_for_end()
         (goaway,) = connection.goaways
         assert goaway.error_code == _ENHANCE_YOUR_CALM
