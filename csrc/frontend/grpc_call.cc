@@ -94,7 +94,7 @@ size_t GrpcCall::read(std::span<const std::byte> bytes) {
         if (step.outcome == GrpcMessageReader::Outcome::kBad) {
             finish(reader_.error().status, reader_.error().text);
         } else if (!arriving_.try_resize(reader_.held())) {
-            finish(GrpcStatus::kResourceExhausted, kGrpcTooMuchHeld);
+            finish(GrpcStatus::kResourceExhausted, kTooMuchHeld);
         }
         break;
     }
@@ -110,7 +110,7 @@ void GrpcCall::take(BufferRef message) {
     static_cast<void>(arriving_.try_resize(0));
     GrpcCharge charge(link_.budget);
     if (!charge.try_resize(std::max(message->size(), limits::kMinMessageCharge))) {
-        finish(GrpcStatus::kResourceExhausted, kGrpcTooMuchHeld);
+        finish(GrpcStatus::kResourceExhausted, kTooMuchHeld);
     } else if (requests_ == Requests::kMany) {
         method_->on_message({std::move(message), std::move(charge)});
     } else if (only_) {
@@ -126,7 +126,7 @@ void GrpcCall::keep(std::span<const std::byte> bytes) {
         waiting_charge_ = GrpcCharge(link_.budget);
     }
     if (!waiting_charge_.try_resize(waiting_.size() + bytes.size())) {
-        finish(GrpcStatus::kResourceExhausted, kGrpcTooMuchHeld);
+        finish(GrpcStatus::kResourceExhausted, kTooMuchHeld);
         return;
     }
     waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
@@ -223,7 +223,7 @@ void GrpcCall::send(EncodedBody body, std::unique_ptr<InferenceResponse> respons
                         kZlibLevels[static_cast<size_t>(link_.options.compression_level)], message);
     if (!link_.budget->try_add_unsent(message.size())) {
         message.clear();
-        finish(GrpcStatus::kResourceExhausted, kGrpcTooMuchHeld);
+        finish(GrpcStatus::kResourceExhausted, kTooMuchHeld);
         return;
     }
     send_head();

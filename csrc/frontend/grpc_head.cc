@@ -19,16 +19,15 @@ bool is_grpc(std::string_view content_type) {
     return rest.empty() || rest.front() == '+' || rest.front() == ';';
 }
 
-// The codings of a grpc-accept-encoding list.
-void read_accepted(std::string_view list, GrpcHead& head) {
+bool lists(std::string_view list, ContentCoding coding) {
     while (!list.empty()) {
         size_t end = list.find(',');
-        std::string_view name = list.substr(0, end);
+        if (content_coding_of(list.substr(0, end)) == coding) {
+            return true;
+        }
         list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
-        auto coding = content_coding_of(name);
-        head.accepts_gzip |= coding == ContentCoding::kGzip;
-        head.accepts_deflate |= coding == ContentCoding::kDeflate;
     }
+    return false;
 }
 
 // The first thing that is wrong is the one that is told.
@@ -52,8 +51,6 @@ void read_field(std::string_view name, std::string_view value, GrpcHead& head) {
             refuse(head, GrpcStatus::kUnimplemented,
                    "grpc-encoding '" + std::string(value) + "' is not supported");
         }
-    } else if (name == "grpc-accept-encoding") {
-        read_accepted(value, head);
     } else if (name == "triton_grpc_error") {
         head.errors_end_stream |= value == "true";
     }
@@ -87,6 +84,16 @@ GrpcHead read_grpc_head(const Http2Headers& headers) {
                       "content-type '" + std::string(content_type) + "' is not gRPC's"};
     }
     return head;
+}
+
+bool accepts_coding(const Http2Headers& headers, ContentCoding coding) {
+    for (size_t index = 0; index < headers.count(); ++index) {
+        const auto [name, value] = headers.at(index);
+        if (name == "grpc-accept-encoding" && lists(value, coding)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace tritonpy

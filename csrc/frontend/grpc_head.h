@@ -1,6 +1,6 @@
-// What a gRPC server must know of a request's headers, read in one pass.
+// What a gRPC server must know of a request's headers.
 //
-// Threads: compatible; a pure function.
+// Threads: compatible; pure functions.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,6 @@ struct GrpcHead {
     std::string_view path;                            // borrowed from the headers
     std::optional<int64_t> timeout_ns;                // what the client waits at most, from now
     ContentCoding coding = ContentCoding::kIdentity;  // of its compressed messages
-    bool accepts_gzip = false;
-    bool accepts_deflate = false;
     bool errors_end_stream = false;  // metadata triton_grpc_error: true
 
     // Why this is no call that can be served; 200 and OK when it is.
@@ -30,5 +28,9 @@ struct GrpcHead {
 // of gRPC; UNIMPLEMENTED for an encoding that is not known, INTERNAL for a timeout that cannot be
 // read.
 GrpcHead read_grpc_head(const Http2Headers& headers);
+
+// Whether the client's grpc-accept-encoding lists, which may be several, name a coding. Apart, for
+// servers that compress nothing need not know.
+bool accepts_coding(const Http2Headers& headers, ContentCoding coding);
 
 }  // namespace tritonpy

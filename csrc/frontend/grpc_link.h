@@ -30,8 +30,4 @@ struct GrpcLink {
     std::vector<GrpcCall*> calls;  // until their streams close
 };
 
-// What a request is told when limits::kMaxHeld is reached.
-inline constexpr const char* kGrpcTooMuchHeld =
-    "the server holds as many bytes of requests and responses as it may, try again later";
-
 }  // namespace tritonpy

@@ -30,12 +30,12 @@ uint64_t spread_of(const Connection& connection, int64_t now_ns) {
 }
 
 // Of infer responses, as far as the client takes it.
-ContentCoding answer_coding(int compression_level, const GrpcHead& head) {
-    if (compression_level == 1 && head.accepts_gzip) {
-        return ContentCoding::kGzip;
+ContentCoding answer_coding(int compression_level, const Http2Headers& headers) {
+    if (compression_level == 0) {
+        return ContentCoding::kIdentity;
     }
-    return compression_level > 1 && head.accepts_deflate ? ContentCoding::kDeflate
-                                                         : ContentCoding::kIdentity;
+    ContentCoding wanted = compression_level == 1 ? ContentCoding::kGzip : ContentCoding::kDeflate;
+    return accepts_coding(headers, wanted) ? wanted : ContentCoding::kIdentity;
 }
 
 class GrpcProtocol final : public Protocol, public Http2Events, public Timer::Handler {
@@ -173,7 +173,7 @@ void GrpcProtocol::start(GrpcCall& call, const GrpcHead& head, const Http2Header
     if (head.timeout_ns) {
         call.set_deadline(now_ns() + *head.timeout_ns);
     }
-    ContentCoding coding = answer_coding(link_.options.compression_level, head);
+    ContentCoding coding = answer_coding(link_.options.compression_level, headers);
     V2Operation operation = route_grpc(head.path).operation;
     switch (operation) {
         case V2Operation::kInfer:
@@ -212,6 +212,7 @@ void GrpcProtocol::on_ping() {
 }
 
 void GrpcProtocol::on_ping_acknowledged() {
+    arm_timers();  // the next ping may be due before the time in which this answer was
     if (++pings_answered_ == farewell_ping_) {
         act(farewell_.on_answered());
     }

@@ -139,7 +139,7 @@ void GrpcStreamInfer::hold(StreamAnswer& answer) {
     }
     if (!answer.charge.try_resize(size)) {
         answer.response.reset();
-        answer.error = unavailable(kGrpcTooMuchHeld);
+        answer.error = unavailable(std::string(kTooMuchHeld));
     }
 }
 

@@ -8,10 +8,15 @@
 
 #include <atomic>
 #include <cstddef>
+#include <string_view>
 
 #include "base/limits.h"
 
 namespace tritonpy {
+
+// What a request is told when limits::kMaxHeld is reached.
+inline constexpr std::string_view kTooMuchHeld =
+    "the server holds as many bytes of requests and responses as it may, try again later";
 
 class HeldBytes {
   public:

@@ -23,10 +23,6 @@
 
 namespace tritonpy {
 
-// What a request is told when limits::kMaxHeld is reached.
-inline constexpr std::string_view kTooMuchHeld =
-    "the server holds as many bytes of requests and responses as it may, try again later";
-
 // A whole body.
 struct HttpBody {
     BufferRef bytes;    // null when there are none

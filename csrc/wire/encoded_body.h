@@ -17,6 +17,8 @@ namespace tritonpy {
 
 class EncodedBody {
   public:
+    // Makes room for so many pieces.
+    void reserve(size_t pieces) { pieces_.reserve(pieces); }
     // Appends bytes made by the encoder.
     void append_owned(std::string bytes) {
         pieces_.push_back({nullptr, owned_.size(), bytes.size()});

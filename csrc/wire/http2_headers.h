@@ -32,7 +32,12 @@ class Http2Headers {
     // The first value of a name; empty when there is none.
     std::string_view find(std::string_view name) const;
     // Bytes of names and values.
-    size_t size() const { return text_.size(); }
+    size_t size() const { return size_; }
+    // Whether these are the fields of a request as RFC 9113, section 8 has it: pseudo headers
+    // first, each at most once, those that must be there; names in lower case; neither names nor
+    // values with characters that they may not have; nothing that is HTTP/1.1's.
+    bool is_request() const;
+    bool operator==(const Http2Headers& other) const;
     // Forgets the fields; keeps memory for the next ones, but not what an unusual list took.
     void clear();
 
@@ -41,8 +46,12 @@ class Http2Headers {
         uint32_t at;
         uint32_t name_size;
         uint32_t value_size;
+        bool operator==(const Entry&) const = default;
     };
-    std::string text_;
+    static constexpr size_t kFirstText = 512;
+
+    std::string text_;  // longer than what is in it, so that a field costs two copies and no more
+    size_t size_ = 0;   // of what is in it
     std::vector<Entry> entries_;
 };
 

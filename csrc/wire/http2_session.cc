@@ -1,16 +1,22 @@
 #include "wire/http2_session.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "wire/http2_open_stream.h"
 #include "wire/http2_setup.h"
 #include "wire/token_bucket.h"
 
 namespace tritonpy {
+
+using OpenStream = Http2OpenStream;
 
 namespace {
 
@@ -20,30 +26,6 @@ constexpr size_t kFieldOverhead = 32;
 constexpr size_t kSmallestMaxFrame = size_t{16} << 10;
 // Cuts the text of a GOAWAY: words for a log, not data.
 constexpr size_t kMaxDebugText = 256;
-// Closed streams whose memory is kept for the next ones: up to some 5 KiB each.
-constexpr size_t kMaxFreeStreams = 16;
-
-// A stream from its request's head until it is closed.
-struct OpenStream {
-    Http2Stream* receiver = nullptr;  // null while on_request runs
-    int32_t id = 0;
-    size_t index = 0;                  // in the list of open ones
-    OutQueue out;                      // given to send_data, not framed yet
-    std::vector<nghttp2_nv> trailers;  // kept until the last of `out` is framed
-    std::string trailer_text;          // their names and values, but for static ones
-    bool answered = false;             // headers, or trailers alone, were submitted
-    bool ending = false;               // nothing comes behind `out` but the trailers
-    bool resetting = false;            // RST_STREAM waits to be sent
-    bool backed_up = false;            // on_drained is owed
-
-    void clear() {
-        receiver = nullptr;
-        out.clear();
-        trailers.clear();
-        trailer_text.clear();
-        answered = ending = resetting = backed_up = false;
-    }
-};
 
 const uint8_t* bytes_of(std::string_view text) {
     return reinterpret_cast<const uint8_t*>(text.data());
@@ -68,6 +50,9 @@ nghttp2_nv field_of(const Http2Session::Header& header) {
 struct Http2Session::Implementation {
     explicit Implementation(Http2Events& events);
 
+    bool is_request();
+    bool read_body_size();
+    void end_request(OpenStream& stream);
     OpenStream* find(int32_t stream_id);
     void open(int32_t stream_id);
     void forget(OpenStream& stream);
@@ -78,6 +63,7 @@ struct Http2Session::Implementation {
     void keep_trailers(OpenStream& stream, std::span<const Header> trailers);
     void submit_trailers(OpenStream& stream);
     void reset(int32_t stream_id, uint32_t error_code);
+    void drop(OpenStream& stream, uint32_t error_code);
     void fail(int error);
     void fail_flood(std::string text);
 
@@ -103,12 +89,14 @@ struct Http2Session::Implementation {
                          nghttp2_data_source* source, void* user_data);
 
     Http2Events& events;
+    ConfinedHeap heap;  // outlives the session, whose memory it is
     NgHttp2Session session;
     std::vector<std::unique_ptr<OpenStream>> streams;
-    std::vector<std::unique_ptr<OpenStream>> free_streams;
     OpenStream* last_found = nullptr;     // an open stream, or null
     size_t unsent = 0;                    // over all streams
     Http2Headers request;                 // the header list being received; blocks do not mix
+    Http2Headers last_request;            // the last that was found to be one
+    std::optional<uint64_t> body_size;    // as that one says
     size_t request_size = 0;              // as SETTINGS_MAX_HEADER_LIST_SIZE counts it
     std::vector<nghttp2_nv> field_table;  // of one submit
     OutQueue* out = nullptr;              // produce's
@@ -131,7 +119,7 @@ Http2Session::Implementation::Implementation(Http2Events& all_events) : events(a
     nghttp2_session_callbacks_set_on_frame_not_send_callback(table, on_frame_not_sent);
     nghttp2_session_callbacks_set_data_source_read_length_callback(table, frame_limit);
     nghttp2_session_callbacks_set_send_data_callback(table, send_data);
-    session = make_http2_server(*table, this);
+    session = make_http2_server(*table, this, heap);
 }
 
 // --- streams ------------------------------------------------------------------------------------
@@ -145,16 +133,40 @@ OpenStream* Http2Session::Implementation::find(int32_t stream_id) {
     return last_found;
 }
 
-void Http2Session::Implementation::open(int32_t stream_id) {
-    std::unique_ptr<OpenStream> owned;
-    if (free_streams.empty()) {
-        owned = std::make_unique<OpenStream>();
-    } else {
-        owned = std::move(free_streams.back());
-        free_streams.pop_back();
+// Clients say the same with every call, which need not be looked at twice.
+bool Http2Session::Implementation::is_request() {
+    if (request == last_request) {
+        return true;
     }
+    if (!request.is_request() || !read_body_size()) {
+        return false;
+    }
+    last_request = request;
+    return true;
+}
+
+// False when there is a content-length that is no number.
+bool Http2Session::Implementation::read_body_size() {
+    body_size.reset();
+    std::string_view text = request.find("content-length");
+    if (text.empty()) {
+        return true;
+    }
+    uint64_t size = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    body_size = size;
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+void Http2Session::Implementation::open(int32_t stream_id) {
+    if (!is_request()) {
+        reset(stream_id, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
+    std::unique_ptr<OpenStream> owned = take_free_stream();
     OpenStream& stream = *owned;
     stream.id = stream_id;
+    stream.missing = body_size;
     stream.index = streams.size();
     streams.push_back(std::move(owned));
     nghttp2_session_set_stream_user_data(session.get(), stream_id, &stream);
@@ -183,10 +195,7 @@ void Http2Session::Implementation::forget(OpenStream& stream) {
         streams[stream.index]->index = stream.index;
     }
     streams.pop_back();
-    if (free_streams.size() < kMaxFreeStreams) {
-        owned->clear();
-        free_streams.push_back(std::move(owned));
-    }
+    keep_free_stream(std::move(owned));
 }
 
 void Http2Session::Implementation::close_all() {
@@ -207,6 +216,13 @@ void Http2Session::Implementation::drop_unsent(OpenStream& stream) {
 void Http2Session::Implementation::reset(int32_t stream_id, uint32_t error_code) {
     TRITONPY_CHECK(nghttp2_submit_rst_stream(session.get(), NGHTTP2_FLAG_NONE, stream_id,
                                              error_code) == 0);
+}
+
+// Nothing more is read or said on an open stream.
+void Http2Session::Implementation::drop(OpenStream& stream, uint32_t error_code) {
+    stream.resetting = true;
+    drop_unsent(stream);
+    reset(stream.id, error_code);
 }
 
 // nghttp2 cannot go on reading.
@@ -309,7 +325,7 @@ int Http2Session::Implementation::on_frame(nghttp2_session*, const nghttp2_frame
                                      ? self.find(frame->hd.stream_id)
                                      : nullptr;
             if (stream != nullptr && !stream->resetting) {
-                stream->receiver->on_end_of_request();
+                self.end_request(*stream);
             }
             return 0;
         }
@@ -339,8 +355,21 @@ int Http2Session::Implementation::on_data_chunk(nghttp2_session*, uint8_t, int32
         nghttp2_session_consume_connection(self.session.get(), size);
         return 0;
     }
+    if (!stream->counts(size)) {
+        nghttp2_session_consume_connection(self.session.get(), size);
+        self.drop(*stream, NGHTTP2_PROTOCOL_ERROR);
+        return 0;
+    }
     stream->receiver->on_data(std::as_bytes(std::span(bytes, size)));
     return 0;
+}
+
+void Http2Session::Implementation::end_request(OpenStream& stream) {
+    if (stream.missing.value_or(0) != 0) {
+        drop(stream, NGHTTP2_PROTOCOL_ERROR);
+    } else {
+        stream.receiver->on_end_of_request();
+    }
 }
 
 // --- callbacks of both --------------------------------------------------------------------------
@@ -513,9 +542,7 @@ void Http2Session::send_trailers(int32_t stream_id, std::span<const Header> trai
 void Http2Session::reset(int32_t stream_id, uint32_t error_code) {
     OpenStream* stream = implementation_->find(stream_id);
     if (stream != nullptr && !stream->resetting) {
-        stream->resetting = true;
-        implementation_->drop_unsent(*stream);
-        implementation_->reset(stream_id, error_code);
+        implementation_->drop(*stream, error_code);
     }
 }
 

@@ -22,9 +22,20 @@ NgHttp2Option make_option() {
     nghttp2_option_set_max_continuations(raw, limits::kMaxContinuations);
     // Resets are counted by Http2Session, with the caller's clock.
     nghttp2_option_set_stream_reset_rate_limit(raw, UINT32_MAX, UINT32_MAX);
-    // gRPC strips spaces around values of metadata rather than refuse them.
-    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(raw, 1);
+    // What makes a request is Http2Headers' to say, for less.
+    nghttp2_option_set_no_http_messaging(raw, 1);
     return option;
+}
+
+ConfinedHeap& heap_of(void* data) { return *static_cast<ConfinedHeap*>(data); }
+
+nghttp2_mem memory_of(ConfinedHeap& heap) {
+    return {&heap, [](size_t size, void* data) { return heap_of(data).allocate(size); },
+            [](void* piece, void* data) { heap_of(data).release(piece); },
+            [](size_t count, size_t size, void* data) {
+                return heap_of(data).allocate_zeroed(count, size);
+            },
+            [](void* piece, size_t size, void* data) { return heap_of(data).grow(piece, size); }};
 }
 
 }  // namespace
@@ -35,10 +46,12 @@ NgHttp2Callbacks make_http2_callbacks() {
     return NgHttp2Callbacks(callbacks);
 }
 
-NgHttp2Session make_http2_server(const nghttp2_session_callbacks& callbacks, void* user_data) {
+NgHttp2Session make_http2_server(const nghttp2_session_callbacks& callbacks, void* user_data,
+                                 ConfinedHeap& heap) {
     nghttp2_session* raw = nullptr;
-    TRITONPY_CHECK(nghttp2_session_server_new2(&raw, &callbacks, user_data, make_option().get()) ==
-                   0);
+    nghttp2_mem memory = memory_of(heap);  // copied
+    TRITONPY_CHECK(nghttp2_session_server_new3(&raw, &callbacks, user_data, make_option().get(),
+                                               &memory) == 0);
     NgHttp2Session session(raw);
     // Without the priorities of RFC 7540 there is no tree of streams to keep, and streams that are
     // closed are forgotten at once.

@@ -9,6 +9,8 @@
 
 #include <memory>
 
+#include "memory/confined_heap.h"
+
 namespace tritonpy {
 
 struct NgHttp2Deleter {
@@ -25,7 +27,8 @@ using NgHttp2Callbacks = std::unique_ptr<nghttp2_session_callbacks, NgHttp2Delet
 NgHttp2Callbacks make_http2_callbacks();
 
 // A session of a server, its first SETTINGS and WINDOW_UPDATE waiting to be sent. `user_data` goes
-// to every callback.
-NgHttp2Session make_http2_server(const nghttp2_session_callbacks& callbacks, void* user_data);
+// to every callback; all of its memory comes from `heap`, which outlives it.
+NgHttp2Session make_http2_server(const nghttp2_session_callbacks& callbacks, void* user_data,
+                                 ConfinedHeap& heap);
 
 }  // namespace tritonpy

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -13,7 +15,24 @@ namespace tritonpy {
 // forms, nothing above U+10FFFF); text.size() when all of it is.
 size_t utf8_prefix(std::string_view text);
 
-inline bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
+// Whether every byte is below 0x80. In line, for names and ids are short, and nearly always are.
+inline bool is_ascii(std::string_view text) {
+    uint64_t seen = 0;
+    uint64_t chunk = 0;
+    while (text.size() >= sizeof(chunk)) {
+        std::memcpy(&chunk, text.data(), sizeof(chunk));
+        seen |= chunk;
+        text.remove_prefix(sizeof(chunk));
+    }
+    for (char byte : text) {
+        seen |= static_cast<unsigned char>(byte);
+    }
+    return (seen & 0x8080808080808080u) == 0;
+}
+
+inline bool is_utf8(std::string_view text) {
+    return is_ascii(text) || utf8_prefix(text) == text.size();
+}
 
 // `text` with each byte that is not part of well-formed UTF-8 replaced by U+FFFD.
 std::string replace_invalid_utf8(std::string_view text);

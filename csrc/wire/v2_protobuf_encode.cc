@@ -30,25 +30,21 @@ constexpr uint32_t kTensorShape = 3;
 constexpr uint32_t kErrorMessage = 1;
 constexpr uint32_t kInferResponse = 2;
 
-// Bytes that the fields of a response, and those of one output, usually take.
-constexpr size_t kUsualFields = 192;
-constexpr size_t kUsualOutput = 64;
+// Bytes that the fields of a response usually take.
+constexpr size_t kUsualFields = 240;
 
 void write_output(ProtobufWriter& out, const WireOutput& output) {
-    ProtobufWriter tensor(kUsualOutput);
-    tensor.string_field_unless_empty(kTensorName, output.name());
-    tensor.string_field(kTensorDataType, wire_name(output.data_type()));
+    const size_t tensor = out.begin_message(kOutputs);
+    out.string_field_unless_empty(kTensorName, output.name());
+    out.bytes_field(kTensorDataType, wire_name(output.data_type()));
     if (!output.dims().empty()) {
-        size_t size = 0;
+        const size_t shape = out.begin_message(kTensorShape);
         for (int64_t dim : output.dims()) {
-            size += varint_size(static_cast<uint64_t>(dim));
+            out.varint(static_cast<uint64_t>(dim));
         }
-        tensor.length_prefix(kTensorShape, size);
-        for (int64_t dim : output.dims()) {
-            tensor.varint(static_cast<uint64_t>(dim));
-        }
+        out.end_message(shape);
     }
-    out.bytes_field(kOutputs, tensor.bytes());
+    out.end_message(tensor);
 }
 
 // All of a ModelInferResponse but its tensor bytes. `outputs` receives what those come from.
@@ -81,6 +77,7 @@ size_t raw_contents_size(const std::vector<WireOutput>& outputs) {
 
 // Appends `out` and, each behind its prefix, the tensor bytes.
 void append_all(ProtobufWriter& out, std::vector<WireOutput>& outputs, EncodedBody& body) {
+    body.reserve(2 * outputs.size() + 1);
     for (WireOutput& output : outputs) {
         out.length_prefix(kRawOutputContents, output.data().size());
         if (!output.data().empty()) {

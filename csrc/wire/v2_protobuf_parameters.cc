@@ -183,22 +183,22 @@ Status check_custom_parameter(const ParameterEntry& entry) {
 
 void write_parameter(ProtobufWriter& out, uint32_t field, std::string_view name,
                      const ParameterValue& value) {
-    ProtobufWriter parameter;
+    const size_t entry = out.begin_message(field);
+    out.string_field(1, name);
+    const size_t parameter = out.begin_message(2);
     if (const bool* flag = std::get_if<bool>(&value)) {
-        parameter.varint_field(1, *flag ? 1 : 0);
+        out.varint_field(1, *flag ? 1 : 0);
     } else if (const int64_t* number = std::get_if<int64_t>(&value)) {
-        parameter.varint_field(2, static_cast<uint64_t>(*number));
+        out.varint_field(2, static_cast<uint64_t>(*number));
     } else if (const std::string* text = std::get_if<std::string>(&value)) {
-        parameter.string_field(3, *text);
+        out.string_field(3, *text);
     } else if (const double* floating = std::get_if<double>(&value)) {
-        parameter.double_field(4, *floating);
+        out.double_field(4, *floating);
     } else {
-        parameter.varint_field(5, std::get<uint64_t>(value));
+        out.varint_field(5, std::get<uint64_t>(value));
     }
-    ProtobufWriter entry;
-    entry.string_field(1, name);
-    entry.bytes_field(2, parameter.bytes());
-    out.bytes_field(field, entry.bytes());
+    out.end_message(parameter);
+    out.end_message(entry);
 }
 
 }  // namespace tritonpy

@@ -194,6 +194,21 @@ TEST_F(GrpcConnectionTest, silent_client_that_answers_pings_is_kept) {
     EXPECT_EQ(client->wait_for(running).status(), kGrpcOk);
 }
 
+TEST_F(GrpcConnectionTest, ping_is_due_again_before_the_last_answer_would_have_been) {
+    options.grpc->keepalive.time_ms = 1'000;
+    options.grpc->keepalive.timeout_ms = 100'000;
+    auto client = connect_grpc();
+    int32_t running = start_running(*client);
+    for (size_t ping = 1; ping <= 2; ++ping) {  // as many as may be sent without data
+        advance_ms(1'001);
+        EXPECT_TRUE(client->wait([&] { return client->pings() == ping; }));
+        client->flush();
+        let_io_run();
+    }
+    let_run();
+    EXPECT_EQ(client->wait_for(running).status(), kGrpcOk);
+}
+
 TEST_F(GrpcConnectionTest, idle_connection_is_pinged_when_that_is_permitted) {
     options.grpc->keepalive.time_ms = 1'000;
     auto client = connect_grpc();

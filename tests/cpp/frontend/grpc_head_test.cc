@@ -38,7 +38,7 @@ TEST(GrpcHead, plain_call_has_defaults) {
     EXPECT_EQ(head.path, "/a.B/C");
     EXPECT_FALSE(head.timeout_ns);
     EXPECT_EQ(head.coding, ContentCoding::kIdentity);
-    EXPECT_FALSE(head.accepts_gzip || head.accepts_deflate || head.errors_end_stream);
+    EXPECT_FALSE(head.errors_end_stream);
     EXPECT_EQ(head.http_status, 200);
     EXPECT_EQ(head.error.status, GrpcStatus::kOk);
 }
@@ -46,22 +46,25 @@ TEST(GrpcHead, plain_call_has_defaults) {
 TEST(GrpcHead, fields_of_a_call_are_read) {
     GrpcHead head = read_with({{"grpc-timeout", "20m"},
                                {"grpc-encoding", "gzip"},
-                               {"grpc-accept-encoding", "identity,deflate"},
                                {"triton_grpc_error", "true"}});
     EXPECT_EQ(head.timeout_ns, 20'000'000);
     EXPECT_EQ(head.coding, ContentCoding::kGzip);
-    EXPECT_FALSE(head.accepts_gzip);
-    EXPECT_TRUE(head.accepts_deflate);
     EXPECT_TRUE(head.errors_end_stream);
     EXPECT_EQ(head.error.status, GrpcStatus::kOk);
 }
 
 TEST(GrpcHead, accepted_encodings_may_be_spread_over_lists) {
-    GrpcHead head = read_with({{"grpc-accept-encoding", "snappy, gzip ,"},
-                               {"grpc-accept-encoding", "deflate"}});
-    EXPECT_TRUE(head.accepts_gzip);
-    EXPECT_TRUE(head.accepts_deflate);
-    EXPECT_EQ(head.error.status, GrpcStatus::kOk);
+    const Http2Headers headers = headers_of({{"grpc-accept-encoding", "snappy, gzip ,"},
+                                             {"grpc-accept-encoding", "deflate"}});
+    EXPECT_TRUE(accepts_coding(headers, ContentCoding::kGzip));
+    EXPECT_TRUE(accepts_coding(headers, ContentCoding::kDeflate));
+}
+
+TEST(GrpcHead, coding_that_is_not_listed_is_not_accepted) {
+    const Http2Headers headers = headers_of({{"accept-encoding", "gzip"},
+                                             {"grpc-accept-encoding", "identity,deflate"}});
+    EXPECT_FALSE(accepts_coding(headers, ContentCoding::kGzip));
+    EXPECT_TRUE(accepts_coding(headers, ContentCoding::kDeflate));
 }
 
 TEST(GrpcHead, only_true_ends_a_stream_with_its_first_error) {

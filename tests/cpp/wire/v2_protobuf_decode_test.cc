@@ -142,8 +142,8 @@ TEST(V2ProtobufDecode, repeated_numbers_may_be_packed_or_not_and_come_in_pieces)
     ProtobufWriter unpacked;
     unpacked.varint_field(3, 1);
     unpacked.varint_field(3, 2);
-    std::string mixed = unpacked.bytes() + packed_varints(3, {3, 4}) + packed_varints(3, {}) +
-                        packed_varints(3, {5});
+    std::string mixed = std::string(unpacked.bytes()) + packed_varints(3, {3, 4}) +
+                        packed_varints(3, {}) + packed_varints(3, {5});
     EXPECT_EQ(typed_values<int64_t>("INT64", 5, mixed), (std::vector<int64_t>{1, 2, 3, 4, 5}));
     std::string floats = packed_fixed<float>(6, {1}) + packed_fixed<float>(6, {}) +
                          std::string("\x35\0\0\0\x40", 5) + packed_fixed<float>(6, {3});
@@ -191,7 +191,8 @@ TEST(V2ProtobufDecode, empty_contents_are_an_empty_tensor) {
 TEST(V2ProtobufDecode, shape_may_be_packed) {
     InputMessage input{"IN", "UINT8", {}, {}, {}};
     RequestMessage message;
-    message.inputs = {input.bytes() + packed_varints(3, {1, 2}) + packed_varints(3, {3})};
+    message.inputs = {std::string(input.bytes()) + packed_varints(3, {1, 2}) +
+                      packed_varints(3, {3})};
     message.raw = {"123456"};
     ProtobufResult decoded = decode_protobuf(message.bytes());
     ASSERT_TRUE(decoded.result.ok());
@@ -347,7 +348,7 @@ TEST(V2ProtobufDecode, input_errors) {
          typed_error("FP32", "FP16")},
         {with_input({"IN", "INT8", {1}, packed_varints(4, {1}), {}}).bytes(),
          typed_error("UINT32", "INT8")},
-        {with_input({"IN", "BOOL", {1}, strings.bytes(), {}}).bytes(),
+        {with_input({"IN", "BOOL", {1}, std::string(strings.bytes()), {}}).bytes(),
          typed_error("BYTES", "BOOL")},
         {with_input({"IN", "INT64", {2}, packed_varints(3, {1}) + packed_varints(1, {1}), {}})
              .bytes(),
