@@ -87,10 +87,16 @@ class Lifecycle:
         self._lock = threading.Lock()
         self._versions: dict[str, dict[int, VersionStatus]] = {}
         self._reasons: dict[str, str] = {}
+        self._unhealthy: set[str] = set()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every model is. Costs the same however many there are."""
+        return not self._unhealthy
 
     def loading(self, name: str, versions: Iterable[int]) -> None:
         """Versions begin to load; those that serve stay ready meanwhile."""
-        with self._changing():
+        with self._changing(name):
             self._reasons.pop(name, None)
             for version in versions:
                 if self._state(name, version) is not ModelState.READY:
@@ -98,14 +104,14 @@ class Lifecycle:
 
     def ready(self, name: str, versions: Iterable[int]) -> None:
         """Versions serve."""
-        with self._changing():
+        with self._changing(name):
             for version in versions:
                 if self._state(name, version) is not ModelState.READY:
                     self._move(name, version, ModelState.READY)
 
     def not_loaded(self, name: str, version: int, reason: str) -> bool:
         """A load came to nothing; return whether the version is unavailable, not still serving."""
-        with self._changing():
+        with self._changing(name):
             if self._state(name, version) is ModelState.READY:
                 return False
             self._move(name, version, ModelState.UNAVAILABLE, reason)
@@ -113,19 +119,19 @@ class Lifecycle:
 
     def unloading(self, name: str, versions: Iterable[int]) -> None:
         """Versions that served take no more requests."""
-        with self._changing():
+        with self._changing(name):
             for version in versions:
                 self._move(name, version, ModelState.UNLOADING)
 
     def unloaded(self, name: str, versions: Iterable[int]) -> None:
         """Versions are gone."""
-        with self._changing():
+        with self._changing(name):
             for version in versions:
                 self._move(name, version, ModelState.UNAVAILABLE, UNLOADED)
 
     def forget_failures(self, name: str) -> None:
         """Failures of a model count no more: it is unloaded, or all of it serves."""
-        with self._changing():
+        with self._changing(name):
             self._reasons.pop(name, None)
             for version, status in self._versions.get(name, {}).items():
                 if status.state is ModelState.UNAVAILABLE:
@@ -133,7 +139,7 @@ class Lifecycle:
 
     def model_failed(self, name: str, reason: str) -> None:
         """The model could not even be looked at; versions that serve stay as they are."""
-        with self._changing():
+        with self._changing(name):
             self._reasons[name] = reason
 
     def snapshot(self) -> dict[str, ModelStatus]:
@@ -148,13 +154,23 @@ class Lifecycle:
             return self._status(name)
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the lock, and tell of the change when it is free again."""
+    def _changing(self, name: str) -> Iterator[None]:
+        """Hold the lock, and tell of the model's change when it is free again."""
         try:
             with self._lock:
-                yield
+                try:
+                    yield
+                finally:
+                    self._judge(name)
         finally:
             self._on_change()
+
+    def _judge(self, name: str) -> None:
+        known = name in self._versions or name in self._reasons
+        if known and not self._status(name).is_healthy:
+            self._unhealthy.add(name)
+        else:
+            self._unhealthy.discard(name)
 
     def _status(self, name: str) -> ModelStatus:
         versions = sorted(self._versions.get(name, {}).items())

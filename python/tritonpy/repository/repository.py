@@ -173,9 +173,7 @@ class ModelRepository:
         """Return whether the server can do what it should; not `strict` forgives failed models."""
         if not self._started or self._exiting:
             return False
-        return not strict or all(
-            status.is_healthy for status in self._lifecycle.snapshot().values()
-        )
+        return not strict or self._lifecycle.is_healthy
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after everything that may change is_ready or is_exiting.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tritonpy.errors import CancelledError, InternalError, InvalidArgError
@@ -84,6 +86,28 @@ def test_only_unloaded_versions_may_be_unavailable_in_a_healthy_model(
     versions: dict[int, VersionStatus], healthy: bool
 ) -> None:
     assert ModelStatus(versions).is_healthy is healthy
+
+
+def test_the_table_is_healthy_while_every_model_is() -> None:
+    table = Lifecycle()
+    steps: list[tuple[Callable[[], object], bool]] = [
+        (lambda: None, True),
+        (lambda: table.loading("a", [1]), False),
+        (lambda: table.ready("a", [1]), True),
+        (lambda: table.loading("b", [1, 2]), False),
+        (lambda: table.not_loaded("b", 2, "Internal: no"), False),
+        (lambda: table.ready("b", [1]), False),
+        (lambda: table.model_failed("c", "Internal: nothing there"), False),
+        (lambda: table.forget_failures("b"), False),
+        (lambda: table.loading("c", [1]), False),
+        (lambda: table.unloading("a", [1]), False),
+        (lambda: table.ready("c", [1]), False),
+        (lambda: table.unloaded("a", [1]), True),
+    ]
+    for step, healthy in steps:
+        step()
+        assert table.is_healthy is healthy
+        assert all(status.is_healthy for status in table.snapshot().values()) is healthy
 
 
 def test_reasons_start_with_the_code() -> None:
