@@ -14,14 +14,6 @@ from tritonclient.utils import np_to_triton_dtype
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-# A model of its own for large tensors: without batches, since a batch of several is gathered.
-LARGE_MODEL = "identity_large"
-LARGE_CONFIG = """
-backend: "identity"
-input [ { name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
-output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
-instance_group [ { count: 1 kind: KIND_CPU } ]
-"""
 GRPC_PATH = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -42,15 +34,22 @@ class Payload:
         return all(array.tobytes() in answer for array in self.make_inputs().values())
 
 
+def _floats(count: int) -> Arrays:
+    return {"INPUT0": np.ones(count, np.float32)}
+
+
 IDENTITY = Payload(
     "identity FP32[1,16]", "identity_fp32", lambda: {"INPUT0": np.ones((1, 16), np.float32)}, True
 )
-IDENTITY_1_MB = Payload(
-    "identity 1 MB", LARGE_MODEL, lambda: {"INPUT0": np.ones(1 << 18, np.float32)}, True
+IDENTITY_1_MB = Payload("identity 1 MB", "identity_large", lambda: _floats(1 << 18), True)
+IDENTITY_16_MB = Payload("identity 16 MB", "identity_large", lambda: _floats(1 << 22), True)
+PYTHON_IDENTITY = Payload(
+    "Python identity FP32[1,16]", "python_identity", IDENTITY.make_inputs, True
 )
-IDENTITY_16_MB = Payload(
-    "identity 16 MB", LARGE_MODEL, lambda: {"INPUT0": np.ones(1 << 22, np.float32)}, True
+PYTHON_IDENTITY_16_MB = Payload(
+    "Python identity 16 MB", "python_identity_large", IDENTITY_16_MB.make_inputs, True
 )
+PYTHON_BLS = Payload("BLS to identity FP32[1,16]", "python_bls", IDENTITY.make_inputs, True)
 DIGITS = Payload(
     "digits MLP in ONNX Runtime", "mlp_digits", lambda: {"X": np.ones((1, 64), np.float32)}
 )

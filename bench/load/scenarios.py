@@ -47,6 +47,11 @@ SCENARIOS = (
     Scenario("streams", payloads.IDENTITY, "grpc", 1, 32, ("native", "python", "floor")),
     *_both("large", payloads.IDENTITY_1_MB, (4,), ("native", "floor")),
     *_both("large", payloads.IDENTITY_16_MB, (2,), ("native", "floor")),
+    *_both("python", payloads.IDENTITY, (1, 32), ("native",)),
+    *_both("python", payloads.PYTHON_IDENTITY, (1, 32), ("native",)),
+    *_both("python", payloads.PYTHON_BLS, (1,), ("native",)),
+    *_both("python", payloads.IDENTITY_16_MB, (1,), ("native", "floor")),
+    *_both("python", payloads.PYTHON_IDENTITY_16_MB, (1,), ("native",)),
     *_both("models", payloads.DIGITS, (32,), ("native", "python")),
     *_both("models", payloads.MINILM, (32,), ("native", "python")),
 )

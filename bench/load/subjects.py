@@ -11,12 +11,13 @@ import psutil
 
 from bench.load.answers import answer_of
 from bench.load.load_client import LoadError
-from bench.load.payloads import LARGE_CONFIG, LARGE_MODEL, Payload, grpc_message, http_request
+from bench.load.payloads import Payload, grpc_message, http_request
 from bench.load.scenarios import Protocol, Scenario
 from bench.load.server_process import ServerProcess, echo_server, floor_server, tritonpy_server
 
 FRONTENDS = ("native", "python")
 SUBJECTS = (*FRONTENDS, "floor", "echo")
+_OWN_MODELS = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Subjects:
     def start(self, names: Sequence[str], scenarios: Sequence[Scenario]) -> None:
         """Start the named front ends and the echo; find the peers."""
         models = sorted({one.payload.model for one in scenarios})
-        repositories = (self._setting.repository, self._large_repository())
+        if "python_bls" in models:
+            models.append("identity_fp32")  # which it calls
+        repositories = (self._setting.repository, _OWN_MODELS)
         pin = self._setting.server_pin
         for name in names:
             if name in FRONTENDS:
@@ -121,9 +124,3 @@ class Subjects:
         path = self._setting.scratch / f"{kind}-{count}"
         path.write_bytes(content)
         return path
-
-    def _large_repository(self) -> Path:
-        repository = self._setting.scratch / "models"
-        (repository / LARGE_MODEL / "1").mkdir(parents=True)
-        (repository / LARGE_MODEL / "config.pbtxt").write_text(LARGE_CONFIG)
-        return repository

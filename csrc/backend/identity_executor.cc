@@ -40,7 +40,7 @@ class IdentityExecutor final : public Executor {
 
   private:
     const std::chrono::milliseconds delay_;
-    const std::vector<Parameter> response_parameters_{
+    const SharedParameters response_parameters_{
         {"param0", std::string("an example string parameter")},
         {"param1", int64_t{42}},
         {"param2", false},

@@ -41,6 +41,8 @@ class GrpcStreamInfer final : public GrpcMethod, public GrpcInference::Owner {
   private:
     void submit(DecodedGrpcInfer decoded, GrpcCharge charge);
     void fail_request(std::string request_id, const Status& error, GrpcCharge charge);
+    void take_out(GrpcInference& inference);
+    void cut_off(GrpcInference& inference);
     void hold(StreamAnswer& answer);
     void put(uint64_t place, StreamAnswer answer);
     void write_last(StreamAnswer answer);
@@ -108,12 +110,14 @@ void GrpcStreamInfer::on_response(GrpcInference& inference,
                                   std::unique_ptr<InferenceResponse> response) {
     GrpcInference::InStream& request = inference.in_stream();
     if (!response->final) {
-        write(request.request_id, std::move(response));
+        if (call_.unsent() < limits::kMaxHeldPerConnection) {
+            write(request.request_id, std::move(response));
+        } else {
+            cut_off(inference);
+        }
         return;
     }
-    in_core_.back()->in_stream().index = request.index;
-    std::swap(in_core_[request.index], in_core_.back());
-    in_core_.pop_back();
+    take_out(inference);
     bool silent = request.decoupled && response->status.ok() && response->outputs.empty() &&
                   !request.empty_final;
     StreamAnswer answer{std::move(request.request_id), Status(), std::move(response),
@@ -128,6 +132,23 @@ void GrpcStreamInfer::on_response(GrpcInference& inference,
     } else {
         write_last(std::move(answer));
     }
+    go_on();
+}
+
+void GrpcStreamInfer::take_out(GrpcInference& inference) {
+    const size_t index = inference.in_stream().index;
+    in_core_.back()->in_stream().index = index;
+    std::swap(in_core_[index], in_core_.back());
+    in_core_.pop_back();
+}
+
+// The client reads too slowly for a model that goes on answering.
+void GrpcStreamInfer::cut_off(GrpcInference& inference) {
+    take_out(inference);
+    inference.abandon();
+    write_last({std::move(inference.in_stream().request_id), reads_too_slowly(call_.unsent()),
+                nullptr,
+                {}});
     go_on();
 }
 

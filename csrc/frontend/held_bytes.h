@@ -8,15 +8,25 @@
 
 #include <atomic>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "base/limits.h"
+#include "base/status.h"
 
 namespace tritonpy {
 
 // What a request is told when limits::kMaxHeld is reached.
 inline constexpr std::string_view kTooMuchHeld =
     "the server holds as many bytes of requests and responses as it may, try again later";
+
+// What a request hears last whose client leaves so many bytes of its responses waiting that it gets
+// no more of them.
+inline Status reads_too_slowly(size_t waiting_bytes) {
+    return unavailable(
+        "the responses to this request were cut off, because its client reads them too slowly: " +
+        std::to_string(waiting_bytes) + " bytes wait for it");
+}
 
 class HeldBytes {
   public:

@@ -157,7 +157,7 @@ void Batch::clear() {
     rows = 0;
     inputs.clear();
     outputs.clear();
-    response_parameters.clear();
+    response_parameters = {};
 }
 
 bool Batch::wants_output(std::string_view name) const {

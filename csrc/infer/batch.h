@@ -30,7 +30,7 @@ struct Batch {
     std::vector<Tensor> inputs;   // filled by gather_inputs; backend shapes
     std::vector<Tensor> outputs;  // filled by the executor; whole-batch tensors
     // Parameters that the executor puts on every response of the batch.
-    std::vector<Parameter> response_parameters;
+    SharedParameters response_parameters;
 
     void add(std::unique_ptr<InferenceRequest> request) {
         rows += request->rows;

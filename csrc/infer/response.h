@@ -24,7 +24,7 @@ struct InferenceResponse {
     // Which model answered. Shared: it may be unloaded before the response is encoded.
     std::shared_ptr<const ModelIdentity> model;
     std::vector<Tensor> outputs;        // client shapes; empty when status is not OK
-    std::vector<Parameter> parameters;
+    SharedParameters parameters;
     bool final = true;
     uint64_t tag = 0;  // of the request, also in responses before the final one
     std::unique_ptr<InferenceRequest> request;  // set exactly when final

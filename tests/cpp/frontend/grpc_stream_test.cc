@@ -33,7 +33,8 @@ class StrippingSink final : public ResponseSink {
 };
 
 // Gives a response before the last one, with an output of that data.
-void deliver_one(InferenceRequest& request, float value, Status status = Status()) {
+void deliver_one(InferenceRequest& request, float value, Status status = Status(),
+                 int64_t count = 1) {
     auto response = std::make_unique<InferenceResponse>();
     auto identity = std::make_shared<ModelIdentity>();
     identity->name = request.model_name;
@@ -43,7 +44,8 @@ void deliver_one(InferenceRequest& request, float value, Status status = Status(
     response->tag = request.tag;
     response->status = std::move(status);
     if (response->status.ok()) {
-        response->outputs.push_back(make_tensor<float>("OUTPUT0", {1, 1}, {value}));
+        response->outputs.push_back(make_tensor<float>(
+            "OUTPUT0", {1, count}, std::vector<float>(static_cast<size_t>(count), value)));
     }
     request.sink->deliver(std::move(response));
 }
@@ -360,6 +362,39 @@ TEST_F(GrpcStreamTest, decoupled_responses_of_a_stream_that_went_are_dropped) {
     may_execute.release();
     run_until([&] { return held.now() == 0; });
     expect_serves(*client);
+}
+
+TEST_F(GrpcStreamTest, client_that_reads_too_slowly_for_its_model_is_cut_off) {
+    constexpr int kMore = 8;
+    constexpr int64_t kFloats = (int64_t{1} << 20) / sizeof(float);
+    constexpr size_t kFit = limits::kMaxHeldPerConnection >> 20;  // responses of a MiB
+    on_execute = [&](Batch& batch) {
+        if (batch.requests[0]->model_name == "many") {
+            for (size_t count = 0; count < kFit + kMore; ++count) {
+                deliver_one(*batch.requests[0], 1, Status(), kFloats);
+            }
+            executing.release();
+        }
+    };
+    auto client = connect_grpc(/*window=*/0);
+    int32_t id = client->start("ModelStreamInfer");
+    client->send(id, framed(numbered(7, "many").bytes()));
+    client->flush();
+    run_until([&] { return executing.try_acquire(); });
+    let_io_run();
+    client->give_credit(id, 1 << 30);
+    client->give_credit(0, 1 << 30);
+    client->send(id, framed(numbered(8).bytes()));
+    client->finish(id);
+    const GrpcTestCall& call = client->wait_for(id);
+    EXPECT_EQ(call.status(), kGrpcOk);
+    ASSERT_EQ(call.messages().size(), kFit + 2);
+    StreamAnswerMessage last(call.messages()[kFit]);
+    EXPECT_EQ(last.response.id, "7");
+    EXPECT_NE(last.error.find("were cut off, because its client reads them too slowly"),
+              std::string::npos);
+    EXPECT_EQ(StreamAnswerMessage(call.messages()[kFit + 1]).response.id, "8");
+    run_until([&] { return held.now() == 0; });
 }
 
 TEST_F(GrpcStreamTest, unary_call_whose_model_becomes_decoupled_on_its_way_is_refused) {

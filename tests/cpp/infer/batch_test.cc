@@ -69,7 +69,7 @@ TEST(Batch, adds_up_rows_and_clears_to_empty) {
     EXPECT_EQ(batch.requests.size(), 3u);
     batch.inputs.resize(1);
     batch.outputs.resize(1);
-    batch.response_parameters.push_back({"key", true});
+    batch.response_parameters = {{"key", true}};
     batch.clear();
     EXPECT_EQ(batch.rows, 0);
     EXPECT_TRUE(batch.requests.empty());

@@ -78,7 +78,7 @@ TEST_F(ModelInstanceTest, gives_each_request_the_outputs_it_named) {
 
 TEST_F(ModelInstanceTest, puts_the_executors_parameters_on_every_response) {
     auto model = make(make_config(), [](Batch& batch) {
-        batch.response_parameters.push_back({"answer", int64_t{42}});
+        batch.response_parameters = {{"answer", int64_t{42}}};
         return echo(batch);
     });
     ASSERT_TRUE(infer(*model, request(1)).ok());
@@ -87,7 +87,7 @@ TEST_F(ModelInstanceTest, puts_the_executors_parameters_on_every_response) {
         EXPECT_EQ(response->parameters, (std::vector<Parameter>{{"answer", int64_t{42}}}));
     }
     ASSERT_TRUE(infer(*model, request(1)).ok());
-    EXPECT_EQ(run(*model)[0]->parameters.size(), 1u);
+    EXPECT_EQ(run(*model)[0]->parameters.list().size(), 1u);
 }
 
 TEST_F(ModelInstanceTest, a_failed_batch_gives_every_request_the_executors_status) {
