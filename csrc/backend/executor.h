@@ -1,10 +1,13 @@
 // What runs a batch: one executor per model instance, over whatever runtime the model needs.
 //
-// An executor sees contiguous inputs and leaves whole-batch outputs; it knows neither queues nor
-// requests' fates. Everything that instances of one model can share (a loaded session) lives in the
+// An executor of the usual sort sees contiguous inputs and leaves whole-batch outputs; it knows
+// neither queues nor requests' fates. One of the second sort (RequestExecutor) takes requests as
+// they are and answers each of them itself, now or later, once or many times: it is for models that
+// are programs. Everything that instances of one model can share (a loaded session) lives in the
 // factory, which is made once per model version.
 //
-// Threads: an executor is confined(instance): one execute at a time. A factory is confined(loader).
+// Threads: an executor is confined(instance): one execute or run at a time; healthy is thread-safe.
+// A factory is confined(loader). An outlet is thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +21,8 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "infer/batch.h"
+#include "infer/response.h"
+#include "infer/trace.h"
 #include "memory/block_pool.h"
 #include "tensor/tensor_spec.h"
 
@@ -43,7 +48,15 @@ struct ExecutorConfig {
     std::map<std::string, std::string> parameters;
     std::optional<int32_t> graph_optimization_level;  // optimization.graph.level
     size_t instance_count = 1;
+    bool decoupled = false;
+    // Backend "python": what the launcher of workers needs to know, opaque here; and after how many
+    // seconds an execution that does not end costs the worker its life (0: never).
+    std::string worker;
+    int64_t worker_timeout_s = 0;
 };
+
+class InferenceDoor;
+class WorkerLauncher;
 
 // What executors borrow from the server. All outlive every executor.
 struct ExecutorContext {
@@ -52,11 +65,58 @@ struct ExecutorContext {
     BlockPool& pool;
     // Path of ONNX Runtime's shared library in the installed package; empty when there is none.
     std::string onnxruntime_library;
+    WorkerLauncher* worker_launcher = nullptr;  // null: no model can run in a worker
+    InferenceDoor* door = nullptr;              // into the server, for what models ask of models
+};
+
+// Where the answers of a RequestExecutor go. Whatever an answer says is checked here against the
+// model's configuration.
+// Threads: thread-safe; one call at a time for one request.
+class ResponseOutlet {
+  public:
+    virtual ~ResponseOutlet() = default;
+    // A response before the request's last; `response` needs status, outputs and parameters only.
+    virtual void respond(const InferenceRequest& request,
+                         std::unique_ptr<InferenceResponse> response) = 0;
+    // The last response; null: there is nothing more to say. Takes the request.
+    virtual void finish(std::unique_ptr<InferenceRequest> request,
+                        std::unique_ptr<InferenceResponse> response) = 0;
+};
+
+class RequestExecutor {
+  public:
+    virtual ~RequestExecutor() = default;
+
+    // Where answers go from now on. Comes once, before the first run; `outlet` outlives stop.
+    virtual void open(ResponseOutlet& outlet) = 0;
+
+    // Takes all of batch.requests (not gathered, backend shapes) and returns when the model can
+    // take the next batch; each request is finished through the outlet, perhaps much later. Stamps
+    // compute_input_end_ns and compute_output_start_ns of `times`, and the former of the requests.
+    // A Status fails those that are left in batch.requests with its text; there is also one when
+    // requests that were taken could not be run, and were answered so. Never throws.
+    virtual Status run(Batch& batch, RequestTrace& times) = 0;
+
+    // Blocks while the model cannot run and it is likely that it soon can, at most for about
+    // limits::kWorkerTickNs. Whether it can run.
+    virtual bool wait_until_healthy() = 0;
+    // Whether the model has been without success at coming back since it last could run.
+    virtual bool hopeless() const = 0;
+
+    // Blocks until what was taken is answered, and ends the model. REQUIRES: no run is on or comes.
+    // Idempotent.
+    virtual void stop() = 0;
 };
 
 class Executor {
   public:
     virtual ~Executor() = default;
+
+    // Not null: this executor is of the second sort, and execute is never called.
+    virtual RequestExecutor* request_executor() { return nullptr; }
+
+    // Whether the model could run a batch now.
+    virtual bool healthy() const { return true; }
 
     // Runs batch.inputs (gathered, backend shapes, first dimension batch.rows when the model
     // batches) and fills batch.outputs, at least those that batch.wants_output names, with data

@@ -1,6 +1,7 @@
 #include "backend/executor.h"
 #include "backend/identity_executor.h"
 #include "backend/onnxruntime_executor.h"
+#include "backend/worker_executor.h"
 
 namespace tritonpy {
 
@@ -11,6 +12,9 @@ Result<std::unique_ptr<ExecutorFactory>> make_executor_factory(const ExecutorCon
     }
     if (config.backend == "identity") {
         return make_identity_factory(config);
+    }
+    if (config.backend == "python") {
+        return make_worker_factory(config, context);
     }
     return invalid_arg("unable to find backend library for backend '" + config.backend +
                        "', try specifying runtime on the model configuration.");

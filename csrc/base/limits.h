@@ -118,6 +118,27 @@ inline constexpr int64_t kAcceptPauseNs = 20'000'000;
 // Descriptors that connections leave to the rest of the process, where it has enough.
 inline constexpr size_t kKeptDescriptors = 256;
 
+// --- workers: models in processes of their own ---------------------------------------------------
+
+// Bytes of memory shared with one worker, each way, and of its idle large blocks that keep pages.
+inline constexpr size_t kMaxSharedArena = size_t{64} << 30;
+inline constexpr size_t kMaxIdleArena = size_t{64} << 20;
+// One message of a worker, without the tensor bytes, which lie in shared memory.
+inline constexpr size_t kMaxWorkerMessage = size_t{64} << 20;
+// Requests that one worker has taken and not answered, and inferences that it asked for itself.
+inline constexpr size_t kMaxOpenRequests = 65536;
+inline constexpr size_t kMaxWorkerCalls = 4096;
+// How often a worker's open requests are looked at for clients that have gone, and the worker for
+// an execution that takes too long.
+inline constexpr int64_t kWorkerTickNs = 50'000'000;
+// A worker that died is started again after this, doubled with each death up to the longest; one
+// that lived long enough starts afresh.
+inline constexpr int64_t kFirstRestartDelayNs = 100'000'000;
+inline constexpr int64_t kLongestRestartDelayNs = 30'000'000'000;
+inline constexpr int64_t kWorkerProvenAfterNs = 10'000'000'000;
+// How long an unload waits for requests that a model took and does not answer.
+inline constexpr int64_t kWorkerFarewellNs = 30'000'000'000;
+
 // Instances of one model version over all its groups.
 inline constexpr size_t kMaxInstances = 1024;
 
@@ -132,6 +153,7 @@ static_assert(kMaxDataFrame <= kMaxUnwritten);
 static_assert(static_cast<size_t>(kConnectionWindow) <= kMaxHeldPerConnection);
 static_assert(kDefaultIoThreads <= kMaxIoThreads);
 static_assert(kMaxGrpcMessage < kMaxHeld, "one message of the largest size always finds room");
+static_assert(kFirstRestartDelayNs <= kLongestRestartDelayNs);
 static_assert(kMinBlock <= kMaxPooledBlock && kMaxPooledBlock <= kMaxPooledBytes);
 
 }  // namespace tritonpy::limits

@@ -143,6 +143,11 @@ void bind_frontend(py::module_& module) {
                  frontend.native->set_health(ready, exiting);
              },
              py::arg("ready"), py::arg("exiting"))
+        .def("set_models_have_checks",
+             [](Frontend& frontend, bool have_checks) {
+                 frontend.native->set_models_have_checks(have_checks);
+             },
+             py::arg("have_checks"))
         .def("reload_http_tls",
              [](Frontend& frontend) { reload_tls(frontend, &NativeFrontend::reload_http_tls); })
         .def("reload_grpc_tls",

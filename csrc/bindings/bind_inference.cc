@@ -13,6 +13,7 @@
 #include "bindings/completion_queue.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
+#include "wire/json_reader.h"
 #include "wire/model_version.h"
 #include "wire/v2_json.h"
 #include "wire/v2_protobuf.h"
@@ -40,25 +41,26 @@ class MaybeReleaseGil {
     std::optional<py::gil_scoped_release> release_;
 };
 
-// A submitted request: the tag that its response will carry, and the way to cancel it.
-struct Pending {
-    uint64_t tag = 0;
-    std::shared_ptr<Cancellation> cancellation;
-};
+// A submitted request in Python's hands.
+using Pending = std::shared_ptr<CompletionCall>;
 
 // A response in Python's hands. The server is shared because the tensors borrow from its pool; it
 // stands first so that it goes last.
 struct PendingResponse {
     std::shared_ptr<InferenceServer> server;
-    std::unique_ptr<InferenceResponse> response;
+    Completion completion;
+
+    const InferenceResponse& response() const { return *completion.response; }
 };
 
-Pending submit(CompletionQueue& queue, std::unique_ptr<InferenceRequest> request) {
-    Pending pending;
-    pending.cancellation = std::make_shared<Cancellation>();
-    request->cancellation = pending.cancellation;
-    pending.tag = value_or_raise(queue.submit(std::move(request)));
-    return pending;
+Pending submit(CompletionQueue& queue, std::unique_ptr<InferenceRequest> request,
+               const ModelIdentity& model, bool wants_empty_final = false) {
+    auto call = std::make_shared<CompletionCall>();
+    call->request_id = request->id;
+    call->decoupled = model.decoupled;
+    call->wants_empty_final = wants_empty_final;
+    raise_if_error(queue.submit(std::move(request), *call));
+    return call;
 }
 
 Pending submit_json(CompletionQueue& queue, std::string model, int64_t version,
@@ -74,16 +76,25 @@ Pending submit_json(CompletionQueue& queue, std::string model, int64_t version,
     auto request = value_or_raise(std::move(decoded));
     request->model_name = std::move(model);
     request->model_version = version;
-    return submit(queue, std::move(request));
+    return submit(queue, std::move(request), *identity);
 }
 
-Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message) {
+// `stream`: for ModelStreamInfer, which alone may ask a decoupled model.
+Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message, bool stream) {
+    InferenceServer& server = *queue.server();
     BufferRef buffer = borrow_python_bytes(message);
     auto decoded = [&] {
         MaybeReleaseGil maybe(buffer->size());
-        return decode_infer_protobuf(buffer, queue.server()->pool());
+        return decode_infer_protobuf(buffer, server.pool());
     }();
-    return submit(queue, value_or_raise(std::move(decoded)).request);
+    auto [request, wants_empty_final] = value_or_raise(std::move(decoded));
+    auto identity =
+        value_or_raise(server.model_identity(request->model_name, request->model_version));
+    if (identity->decoupled && !stream) {
+        raise_status(unsupported(
+            "ModelInfer RPC doesn't support models with decoupled transaction policy"));
+    }
+    return submit(queue, std::move(request), *identity, wants_empty_final);
 }
 
 ParameterValue parameter_value_of(py::handle value) {
@@ -91,7 +102,9 @@ ParameterValue parameter_value_of(py::handle value) {
         return value.cast<bool>();
     }
     if (py::isinstance<py::int_>(value)) {
-        return value.cast<int64_t>();
+        int overflow = 0;
+        int64_t number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+        return overflow > 0 ? ParameterValue(value.cast<uint64_t>()) : ParameterValue(number);
     }
     if (py::isinstance<py::float_>(value)) {
         return value.cast<double>();
@@ -105,6 +118,7 @@ using PythonInput = std::tuple<std::string, std::string, std::vector<int64_t>, p
 Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t version,
                        std::string request_id, const std::vector<PythonInput>& inputs,
                        std::vector<std::string> outputs, const py::dict& parameters) {
+    auto identity = value_or_raise(queue.server()->model_identity(model, version));
     auto request = std::make_unique<InferenceRequest>();
     request->model_name = std::move(model);
     request->model_version = version;
@@ -127,7 +141,7 @@ Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t versio
     for (auto [name, value] : parameters) {
         request->parameters.push_back({name.cast<std::string>(), parameter_value_of(value)});
     }
-    return submit(queue, std::move(request));
+    return submit(queue, std::move(request), *identity);
 }
 
 py::bytes joined(const EncodedBody& body) {
@@ -145,18 +159,25 @@ py::bytes joined(const EncodedBody& body) {
     return bytes;
 }
 
-// Encodes a successful response with one of the codecs of wire/.
+size_t output_bytes(const InferenceResponse& response) {
+    size_t bytes = 0;
+    for (const Tensor& tensor : response.outputs) {
+        bytes += tensor.data.size();
+    }
+    return bytes;
+}
+
+// Encodes a final, successful response with one of the codecs of wire/.
 void encode(const PendingResponse& self,
             Status (*encoder)(const InferenceResponse& response, EncodedBody& body),
             EncodedBody& body) {
-    const InferenceResponse& response = *self.response;
+    const InferenceResponse& response = self.response();
     raise_if_error(response.status);
-    size_t output_bytes = 0;
-    for (const Tensor& tensor : response.outputs) {
-        output_bytes += tensor.data.size();
+    if (response.request == nullptr) {
+        raise_status(internal_error("expected a final response"));
     }
     Status status = [&] {
-        MaybeReleaseGil maybe(output_bytes);
+        MaybeReleaseGil maybe(output_bytes(response));
         return encoder(response, body);
     }();
     raise_if_error(status);
@@ -174,53 +195,94 @@ py::bytes encode_protobuf(const PendingResponse& self) {
     return joined(body);
 }
 
+// Of any response: one that failed says so itself.
 py::bytes encode_stream_protobuf(const PendingResponse& self) {
     EncodedBody body;
-    encode(
-        self,
-        [](const InferenceResponse& response, EncodedBody& encoded) {
-            return encode_stream_infer_protobuf(response, response.request->id, encoded);
-        },
-        body);
+    const InferenceResponse& response = self.response();
+    Status status = [&] {
+        MaybeReleaseGil maybe(output_bytes(response));
+        return encode_stream_infer_protobuf(response, self.completion.call->request_id, body);
+    }();
+    raise_if_error(status);
     return joined(body);
 }
 
+// Whether it only says that a decoupled model has answered its last.
+bool is_empty_final(const PendingResponse& self) {
+    const InferenceResponse& response = self.response();
+    return self.completion.call->decoupled && response.final && response.status.ok() &&
+           response.outputs.empty();
+}
+
 py::list outputs_of(const PendingResponse& self) {
-    raise_if_error(self.response->status);
+    raise_if_error(self.response().status);
     py::list views;
-    for (const Tensor& tensor : self.response->outputs) {
+    for (const Tensor& tensor : self.response().outputs) {
         views.append(TensorView{self.server, tensor});
     }
     return views;
 }
 
+py::dict parameters_of(const PendingResponse& self) {
+    py::dict parameters;
+    for (const Parameter& parameter : self.response().parameters) {
+        parameters[py::str(parameter.name)] = py::cast(parameter.value);
+    }
+    return parameters;
+}
+
+const ModelIdentity& model_of(const PendingResponse& self) {
+    raise_if_error(self.response().status);
+    return *self.response().model;
+}
+
 py::list drain(CompletionQueue& queue) {
     py::list drained;
-    for (auto& response : queue.drain()) {
-        uint64_t tag = response->request->tag;
+    for (Completion& completion : queue.drain()) {
+        uint64_t tag = completion.call->tag();
         drained.append(
             py::make_tuple(tag, std::make_unique<PendingResponse>(
-                                    PendingResponse{queue.server(), std::move(response)})));
+                                    PendingResponse{queue.server(), std::move(completion)})));
     }
     return drained;
+}
+
+// Whether a text is JSON within the bounds of wire/, which reads the NaN of Python clients too.
+void check_json(const py::bytes& text) {
+    BufferRef buffer = borrow_python_bytes(text);
+    Status status = [&] {
+        MaybeReleaseGil maybe(buffer->size());
+        return JsonDocument().parse(
+            {reinterpret_cast<const char*>(buffer->data()), buffer->size()});
+    }();
+    raise_if_error(status);
 }
 
 }  // namespace
 
 void bind_inference(py::module_& module) {
-    py::class_<Pending>(module, "Pending")
-        .def_readonly("tag", &Pending::tag)
-        .def("cancel", [](const Pending& pending) {
-            pending.cancellation->requested.store(true, std::memory_order_relaxed);
+    py::class_<CompletionCall, Pending>(module, "Pending")
+        .def_property_readonly("tag", &CompletionCall::tag)
+        .def_readonly("decoupled", &CompletionCall::decoupled)
+        .def_readonly("wants_empty_final", &CompletionCall::wants_empty_final)
+        .def("cancel", [](const CompletionCall& call) {
+            call.cancellation->requested.store(true, std::memory_order_relaxed);
         });
 
     py::class_<PendingResponse>(module, "Response")
         .def("encode_json", &encode_json)
         .def("encode_protobuf", &encode_protobuf)
         .def("encode_stream_protobuf", &encode_stream_protobuf)
-        .def_property_readonly(
-            "model_version",
-            [](const PendingResponse& self) { return self.response->model->version; })
+        .def_property_readonly("final",
+                               [](const PendingResponse& self) { return self.response().final; })
+        .def_property_readonly("is_empty_final", &is_empty_final)
+        .def("raise_if_failed",
+             [](const PendingResponse& self) { raise_if_error(self.response().status); })
+        .def_property_readonly("model_name",
+                               [](const PendingResponse& self) { return model_of(self).name; })
+        .def_property_readonly("model_version",
+                               [](const PendingResponse& self) { return model_of(self).version; })
+        .def("parameters", &parameters_of)
         .def("outputs", &outputs_of);
 
     py::class_<CompletionQueue, std::unique_ptr<CompletionQueue, CloseWithoutGil>>(
@@ -231,13 +293,14 @@ void bind_inference(py::module_& module) {
         .def("close", &CompletionQueue::close, py::call_guard<py::gil_scoped_release>())
         .def("submit_json", &submit_json, py::arg("model"), py::arg("version"), py::arg("body"),
              py::arg("json_length"), py::arg("max_input_size"))
-        .def("submit_protobuf", &submit_protobuf, py::arg("message"))
+        .def("submit_protobuf", &submit_protobuf, py::arg("message"), py::arg("stream"))
         .def("submit_tensors", &submit_tensors, py::arg("model"), py::arg("version"),
              py::arg("request_id"), py::arg("inputs"), py::arg("outputs"), py::arg("parameters"));
 
     module.def("encode_error_json",
                [](const std::string& text) { return py::bytes(encode_error_json(text)); },
                py::arg("text"));
+    module.def("check_json", &check_json, py::arg("text"));
     module.def(
         "parse_json_length",
         [](const std::string& header) { return value_or_raise(parse_json_length(header)); },

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bindings/python_status.h"
+#include "bindings/python_worker_launcher.h"
 #include "bindings/read_config.h"
 #include "server/inference_server.h"
 
@@ -44,17 +45,23 @@ struct FreeWithoutGil {
 };
 using BuiltModelHolder = std::unique_ptr<BuiltModel, FreeWithoutGil>;
 
-// Freed without the GIL: the destructor waits for instance threads and drains requests. The log is
-// shared because it must outlive the server. Whoever drops the last reference holds the GIL.
+// Freed without the GIL: the destructor waits for instance threads and drains requests. The log and
+// the launcher are shared because they must outlive the server. Whoever drops the last reference
+// holds the GIL.
 std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
-                                             std::string onnxruntime_library) {
+                                             std::string onnxruntime_library,
+                                             const py::object& workers) {
+    auto launcher =
+        workers.is_none() ? nullptr : std::make_shared<PythonWorkerLauncher>(workers);
     ServerOptions options;
     options.onnxruntime_library = std::move(onnxruntime_library);
+    options.worker_launcher = launcher.get();
     auto server = std::make_unique<InferenceServer>(std::move(options), steady_clock(), *log);
-    return std::shared_ptr<InferenceServer>(server.release(), [log](InferenceServer* owned) {
-        py::gil_scoped_release release;
-        std::unique_ptr<InferenceServer> freed(owned);
-    });
+    return std::shared_ptr<InferenceServer>(
+        server.release(), [log, launcher](InferenceServer* owned) {
+            py::gil_scoped_release release;
+            std::unique_ptr<InferenceServer> freed(owned);
+        });
 }
 
 BuiltModelHolder build_model(const std::shared_ptr<InferenceServer>& server,
@@ -157,7 +164,8 @@ void bind_server(py::module_& module) {
         .def_readonly("version", &BuiltModel::version);
 
     py::class_<InferenceServer, std::shared_ptr<InferenceServer>>(module, "Server")
-        .def(py::init(&make_server), py::arg("log"), py::arg("onnxruntime_library"))
+        .def(py::init(&make_server), py::arg("log"), py::arg("onnxruntime_library"),
+             py::arg("workers") = py::none())
         .def("build_model", &build_model, py::arg("config"))
         .def("publish", &publish, py::arg("name"), py::arg("models"), py::arg("retire"))
         .def("note_unavailable", &InferenceServer::note_unavailable, py::arg("name"),
@@ -165,6 +173,11 @@ void bind_server(py::module_& module) {
         .def("resolve_version",
              [](const InferenceServer& server, const std::string& name, int64_t version) {
                  return value_or_raise(server.resolve_version(name, version));
+             },
+             py::arg("name"), py::arg("version"))
+        .def("check_ready",
+             [](const InferenceServer& server, const std::string& name, int64_t version) {
+                 raise_if_error(server.check_ready(name, version));
              },
              py::arg("name"), py::arg("version"))
         .def("statistics", &statistics, py::arg("name"), py::arg("version"))

@@ -93,12 +93,15 @@ ModelConfig read_model_config(py::handle config) {
     executor.parameters = attribute<std::map<std::string, std::string>>(config, "parameters");
     executor.graph_optimization_level =
         attribute<std::optional<int32_t>>(config, "graph_level");
+    executor.worker = attribute<std::string>(config, "worker");
+    executor.worker_timeout_s = attribute<int64_t>(config, "worker_timeout_s");
     model.instances = read_instances(config.attr("instances"));
     executor.instance_count = static_cast<size_t>(
         std::count_if(model.instances.begin(), model.instances.end(),
                       [](const InstanceSpec& instance) { return !instance.passive; }));
     model.batcher = read_batcher(config);
     model.decoupled = attribute<bool>(config, "decoupled");
+    executor.decoupled = model.decoupled;
     return model;
 }
 

@@ -84,7 +84,7 @@ Result<bool> GrpcHealthCall::is_model_ready(std::string_view name,
                                             std::string_view version) const {
     TRITONPY_ASSIGN_OR_RETURN(int64_t number, parse_model_version(version));
     const InferenceServer& server = call_.link().context.infer_calls.server();
-    return server.resolve_version(name, number).ok();
+    return server.check_ready(name, number).ok();
 }
 
 std::string_view GrpcHealthCall::request_name() const {

@@ -175,6 +175,10 @@ void GrpcProtocol::start(GrpcCall& call, const GrpcHead& head, const Http2Header
     }
     ContentCoding coding = answer_coding(link_.options.compression_level, headers);
     V2Operation operation = route_grpc(head.path).operation;
+    if (operation == V2Operation::kModelReady &&
+        link_.context.health.models_have_checks.load(std::memory_order_relaxed)) {
+        operation = V2Operation::kControl;
+    }
     switch (operation) {
         case V2Operation::kInfer:
             call.set_codings(head.coding, coding);

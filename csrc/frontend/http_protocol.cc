@@ -340,7 +340,11 @@ void HttpProtocol::run(HttpBody body) {
             answer_health(context_.health.ready.load(std::memory_order_relaxed));
             break;
         case V2Operation::kModelReady:
-            answer_model_ready(route);
+            if (context_.health.models_have_checks.load(std::memory_order_relaxed)) {
+                run_control(body);
+            } else {
+                answer_model_ready(route);
+            }
             break;
         default:
             run_control(body);
@@ -391,11 +395,11 @@ void HttpProtocol::answer_health(bool good) {
 
 void HttpProtocol::answer_model_ready(const V2Route& route) {
     auto version = parse_model_version(route.version);
-    if (version.ok()) {
-        version = context_.infer_calls.server().resolve_version(route.model, version.value());
-    }
-    if (!version.ok()) {
-        answer_error(version.status());
+    Status ready = version.ok() ? context_.infer_calls.server().check_ready(route.model,
+                                                                            version.value())
+                                : version.status();
+    if (!ready.ok()) {
+        answer_error(ready);
         return;
     }
     append_empty_answer(connection_.out(), 200, terms_);

@@ -134,6 +134,10 @@ void NativeFrontend::set_health(bool ready, bool exiting) {
     parts_->health.exiting.store(exiting, std::memory_order_relaxed);
 }
 
+void NativeFrontend::set_models_have_checks(bool have_checks) {
+    parts_->health.models_have_checks.store(have_checks, std::memory_order_relaxed);
+}
+
 Status NativeFrontend::reload_http_tls() { return parts_->http->listener().reload_tls(); }
 
 Status NativeFrontend::reload_grpc_tls() { return parts_->grpc->listener().reload_tls(); }

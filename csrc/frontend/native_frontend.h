@@ -48,6 +48,8 @@ class NativeFrontend {
 
     ControlBridge& bridge();
     void set_health(bool ready, bool exiting);
+    // Whether the control plane is asked about each model, since some check themselves.
+    void set_models_have_checks(bool have_checks);
     // Read certificates and keys again, for connections to come. Errors as TlsContext::make; then
     // all stays as it was. REQUIRES: the listener listens, with TLS.
     Status reload_http_tls();

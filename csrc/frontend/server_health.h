@@ -11,6 +11,8 @@ struct ServerHealth {
     // relaxed: an answer that is one moment old is right.
     std::atomic<bool> ready{false};
     std::atomic<bool> exiting{false};  // nothing is live or ready any more
+    // Some model has a word of its own on whether it is ready: the control plane asks it.
+    std::atomic<bool> models_have_checks{false};
 };
 
 }  // namespace tritonpy

@@ -58,13 +58,15 @@ Model::~Model() { stop(); }
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
-    const InstanceContext borrowed{identity_, *scheduler_, stats_, in_flight_, pool_, clock_};
+    const InstanceContext borrowed{identity_, *scheduler_, stats_,    in_flight_,
+                                   pool_,     clock_,      instances_};
     for (const InstanceSpec& spec : config.instances) {
         TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
         if (spec.passive) {
             passive_executors_.push_back(std::move(executor));
             continue;
         }
+        may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
         instances_.push_back(
             std::make_unique<ModelInstance>(spec.name, std::move(executor), borrowed));
     }
@@ -83,6 +85,13 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
 Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
     int64_t now_ns = clock_.now_ns();
     TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request));
+    if (may_fall_ill_) {
+        if (Status alive = check_alive(); !alive.ok()) {
+            restore_client_shapes(*identity_, *request);
+            stats_.count_failure(FailureReason::kRejected, 0);
+            return alive;
+        }
+    }
     request->trace = RequestTrace{};
     request->trace.request_start_ns = now_ns;
     in_flight_.add();
@@ -102,6 +111,24 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
         wake();
     }
     return queued;
+}
+
+Status Model::check_alive() const {
+    for (const auto& instance : instances_) {
+        if (instance->healthy()) {
+            return Status();
+        }
+    }
+    return check_ready();
+}
+
+Status Model::check_ready() const {
+    for (const auto& instance : instances_) {
+        if (!instance->healthy()) {
+            return unavailable("Stub process '" + instance->name() + "' is not healthy.");
+        }
+    }
+    return Status();
 }
 
 ModelStatsSnapshot Model::statistics() const {

@@ -9,7 +9,8 @@
 // Owns: scheduler, executors, instances and their threads, statistics.
 // Invariants: 1. a request is taken if and only if infer returns OK, and is then answered once;
 //             2. once close() has returned, no request gets in any more;
-//             3. once stop() has returned, every request taken was answered and no thread is left.
+//             3. once stop() has returned, every request taken was answered and no thread is left;
+//             4. a request is refused at once while no instance can run.
 // Limits: limits::kMaxInstances instances.
 #pragma once
 
@@ -73,6 +74,8 @@ class Model {
     Status infer(std::unique_ptr<InferenceRequest>& request);
 
     ModelStatsSnapshot statistics() const;
+    // OK when every instance can run; unavailable, naming one that cannot.
+    Status check_ready() const;
     // Requests taken and not answered.
     uint64_t in_flight() const { return in_flight_.count(); }
 
@@ -89,6 +92,8 @@ class Model {
   private:
     friend class ModelRef;
 
+    // unavailable when no instance can run.
+    Status check_alive() const;
     Status create_instances(const ModelConfig& config, const ModelContext& context);
 
     const std::shared_ptr<const ModelIdentity> identity_;
@@ -101,6 +106,7 @@ class Model {
     std::unique_ptr<Scheduler> scheduler_;
     std::unique_ptr<ExecutorFactory> factory_;
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
+    bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
     std::vector<std::unique_ptr<ModelInstance>> instances_;
 };
 

@@ -1,5 +1,6 @@
 #include "model/model_instance.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -11,9 +12,16 @@ namespace tritonpy {
 ModelInstance::ModelInstance(std::string name, std::unique_ptr<Executor> executor,
                              const InstanceContext& context)
     : name_(std::move(name)),
-      executor_(std::move(executor)),
       context_(context),
-      cell_(context.stats.add_cell()) {}
+      cell_(context.stats.add_cell()),
+      outlet_(context.identity, context.scheduler, context.stats, cell_, context.in_flight,
+              context.clock),
+      executor_(std::move(executor)),
+      requests_(executor_->request_executor()) {
+    if (requests_ != nullptr) {
+        requests_->open(outlet_);
+    }
+}
 
 Status ModelInstance::start() {
     try {
@@ -25,12 +33,45 @@ Status ModelInstance::start() {
     return Status();
 }
 
+void ModelInstance::join() {
+    stopping_.store(true, std::memory_order_relaxed);
+    thread_.reset();
+    if (requests_ != nullptr) {
+        requests_->stop();
+    }
+}
+
+bool ModelInstance::has_healthy_sibling() const {
+    return std::any_of(context_.siblings.begin(), context_.siblings.end(),
+                       [](const auto& sibling) { return sibling->healthy(); });
+}
+
+void ModelInstance::wait_for_turn() {
+    while (!executor_->healthy() && !requests_->wait_until_healthy() &&
+           !stopping_.load(std::memory_order_relaxed) &&
+           (!requests_->hopeless() || has_healthy_sibling())) {
+    }
+}
+
+// Its model died while it slept over an empty queue: what it was woken for waits for the successor.
+void ModelInstance::wait_with_batch() {
+    while (!executor_->healthy() && !requests_->wait_until_healthy() &&
+           !stopping_.load(std::memory_order_relaxed) && !requests_->hopeless()) {
+    }
+}
+
 void ModelInstance::loop() {
     Pull pull;
     while (pull.kind != Pull::Kind::kStopped) {
+        if (requests_ != nullptr) {
+            wait_for_turn();
+        }
         pull = context_.scheduler.pull(batch_, dropped_);
         answer_dropped();
         if (busy()) {
+            if (requests_ != nullptr) {
+                wait_with_batch();
+            }
             begin();
             complete();
         }
@@ -61,15 +102,37 @@ void ModelInstance::run_until_stopped() {
     }
     while (run_once().kind != Pull::Kind::kStopped) {
     }
+    join();
 }
 
 void ModelInstance::begin() {
     stamp(&RequestTrace::compute_start_ns);
+    if (requests_ != nullptr) {
+        return;  // which takes them as they are
+    }
     gathered_ = gather_inputs(batch_, context_.pool);
     stamp(&RequestTrace::compute_input_end_ns);
 }
 
+void ModelInstance::complete_requests() {
+    RequestTrace times = batch_.requests.front()->trace;
+    const int64_t rows = batch_.rows;
+    Status status = requests_->run(batch_, times);
+    if (status.ok()) {
+        times.compute_end_ns = context_.clock.now_ns();
+        cell_.count_execution(rows, times);
+    } else if (size_t refused = batch_.requests.size(); refused > 0) {
+        answer_failed(status, FailureReason::kBackend);
+        context_.in_flight.remove(refused);
+    }
+    batch_.clear();
+}
+
 void ModelInstance::complete() {
+    if (requests_ != nullptr) {
+        complete_requests();
+        return;
+    }
     size_t requests = batch_.requests.size();
     Status status = std::exchange(gathered_, Status());
     FailureReason reason = FailureReason::kOther;

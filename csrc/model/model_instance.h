@@ -5,13 +5,20 @@
 // request of the batch as it is. The same steps can be driven by hand, two per batch, so that a
 // simulation can have several instances in the middle of a batch on one thread.
 //
+// An executor that answers requests itself gets them as they were queued, and answers through the
+// instance's outlet; the instance only sees to what that executor could not take. While its model
+// cannot run, an instance leaves the queue to its siblings; when none of them can and its own does
+// not come back, it pulls all the same, so that what is queued is refused and does not wait for
+// ever.
+//
 // Threads: confined(instance): its own thread after start(), else whoever steps it.
 // Owns: the executor, the thread, and the batch while it runs.
 // Invariants: 1. every request that comes out of a pull is handed to the scheduler's deliver
-//                exactly once, in a final response;
+//                exactly once, in a final response (by the outlet, where there is one);
 //             2. statistics count a request before its response is handed over.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,11 +34,14 @@
 #include "memory/block_pool.h"
 #include "model/in_flight_count.h"
 #include "model/model_stats.h"
+#include "model/request_outlet.h"
 #include "scheduler/scheduler.h"
 
 namespace tritonpy {
 
 // What an instance borrows from its model; all of it outlives the instance.
+class ModelInstance;
+
 struct InstanceContext {
     const std::shared_ptr<const ModelIdentity>& identity;
     Scheduler& scheduler;
@@ -39,6 +49,8 @@ struct InstanceContext {
     InFlightCount& in_flight;
     BlockPool& pool;
     const Clock& clock;
+    // Of the same model, this one among them; complete before any is started.
+    const std::vector<std::unique_ptr<ModelInstance>>& siblings;
 };
 
 class ModelInstance {
@@ -54,8 +66,13 @@ class ModelInstance {
     // Starts the thread that pulls until the scheduler is stopped and empty. internal when the
     // machine gives no thread.
     Status start();
-    // Blocks until the thread has ended. REQUIRES: the scheduler was stopped.
-    void join() { thread_.reset(); }
+    // Blocks until the thread has ended and every request that the executor took was answered.
+    // REQUIRES: the scheduler was stopped.
+    void join();
+
+    const std::string& name() const { return name_; }
+    // Thread-safe.
+    bool healthy() const { return executor_->healthy(); }
 
     // Takes a batch if there is one now and gathers its inputs; answers dropped requests. Returns
     // what the scheduler said. REQUIRES: not started; busy() is false.
@@ -72,8 +89,12 @@ class ModelInstance {
 
   private:
     void loop();
+    void wait_for_turn();
+    void wait_with_batch();
+    bool has_healthy_sibling() const;
     void begin();
     Status execute();
+    void complete_requests();
     void answer_dropped();
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();
@@ -82,9 +103,12 @@ class ModelInstance {
         std::unique_ptr<InferenceRequest> request) const;
 
     const std::string name_;
-    const std::unique_ptr<Executor> executor_;
     const InstanceContext context_;
     ModelStats::Cell& cell_;
+    RequestOutlet outlet_;  // before the executor, which uses it to its end
+    const std::unique_ptr<Executor> executor_;
+    RequestExecutor* const requests_;  // executor_, when it is of that sort
+    std::atomic<bool> stopping_{false};  // relaxed: a look later is fine
 
     Batch batch_;
     Status gathered_;  // of batch_'s inputs

@@ -62,6 +62,12 @@ Result<ModelStatsSnapshot> ModelRegistry::statistics(std::string_view name,
     return model->statistics();
 }
 
+Status ModelRegistry::check_ready(std::string_view name, int64_t version) const {
+    std::shared_lock lock(mutex_);
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    return model->check_ready();
+}
+
 ModelRegistry::Entry& ModelRegistry::entry_of(std::string_view name) {
     auto found = entries_.find(name);
     return found != entries_.end() ? found->second : entries_[std::string(name)];

@@ -52,6 +52,8 @@ class ModelRegistry {
     Result<std::shared_ptr<const ModelIdentity>> identity(std::string_view name,
                                                           int64_t version) const;
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
+    // As Model::check_ready; errors as identity.
+    Status check_ready(std::string_view name, int64_t version) const;
 
     // Makes `models` the versions that serve, and takes out those that they replace and those of
     // `retire` (unknown ones are ignored). Returns the models taken out, still owned here: the

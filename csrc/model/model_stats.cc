@@ -76,6 +76,29 @@ void ModelStats::Cell::count_executed(const Batch& batch) {
     counters_.compute_output.add({requests, requests * once.compute_output.ns});
 }
 
+void ModelStats::Cell::count_execution(int64_t rows, const RequestTrace& times) {
+    BatchSizeStats once;
+    once.compute_input.add(times.compute_input_end_ns - times.compute_start_ns);
+    once.compute_infer.add(times.compute_output_start_ns - times.compute_input_end_ns);
+    once.compute_output.add(times.compute_end_ns - times.compute_output_start_ns);
+    std::lock_guard lock(mutex_);
+    ++counters_.execution_count;
+    counters_.batch_stats[non_negative(rows)].add(once);
+}
+
+void ModelStats::Cell::count_success(const InferenceRequest& request) {
+    uint64_t now_ms = milliseconds_since_epoch();
+    const RequestTrace& trace = request.trace;
+    std::lock_guard lock(mutex_);
+    counters_.last_inference_ms = now_ms;
+    counters_.inference_count += non_negative(request.rows);
+    counters_.success.add(trace.compute_end_ns - trace.request_start_ns);
+    counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);
+    counters_.compute_input.add(trace.compute_input_end_ns - trace.compute_start_ns);
+    counters_.compute_infer.add(trace.compute_output_start_ns - trace.compute_input_end_ns);
+    counters_.compute_output.add(trace.compute_end_ns - trace.compute_output_start_ns);
+}
+
 ModelStats::Cell& ModelStats::add_cell() {
     return *cells_.emplace_back(std::make_unique<Cell>());
 }

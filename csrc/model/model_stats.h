@@ -10,7 +10,7 @@
 // requests as failures only. A request that the request check refused, or that named an unknown
 // model, is its client's mistake and not counted at all.
 //
-// Threads: thread-safe; each Cell is written by one thread.
+// Threads: thread-safe; each Cell is written by one thread, or a few.
 #pragma once
 
 #include <array>
@@ -80,6 +80,10 @@ class ModelStats {
         // A batch that ran and whose outputs are good. REQUIRES: its requests' traces are
         // complete.
         void count_executed(const Batch& batch);
+        // The same in two parts, for executors that answer requests themselves: an execution of
+        // `rows` rows, and each request that succeeded, perhaps later. Thread-safe.
+        void count_execution(int64_t rows, const RequestTrace& times);
+        void count_success(const InferenceRequest& request);
 
       private:
         friend class ModelStats;

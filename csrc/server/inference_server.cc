@@ -39,7 +39,8 @@ Result<ModelRef> InferenceServer::enter(const InferenceRequest& request) const {
 }
 
 Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) {
-    const ModelContext context{{clock_, log_, pool_, options_.onnxruntime_library},
+    const ModelContext context{{clock_, log_, pool_, options_.onnxruntime_library,
+                                options_.worker_launcher, this},
                                options_.make_factory,
                                all_answered_,
                                options_.start_threads};
@@ -76,6 +77,10 @@ Result<int64_t> InferenceServer::resolve_version(std::string_view name, int64_t 
 Result<std::shared_ptr<const ModelIdentity>> InferenceServer::model_identity(
     std::string_view name, int64_t version) const {
     return registry_.identity(name, version);
+}
+
+Status InferenceServer::check_ready(std::string_view name, int64_t version) const {
+    return registry_.check_ready(name, version);
 }
 
 Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,

@@ -1,8 +1,9 @@
 // The one door of the core: infer, build and publish models, statistics, drain.
 //
-// Front ends and the Python control plane see nothing below this. Versions are built off to the
-// side (slow, may fail, changes nothing) and then published together, so that a reload keeps the
-// old version serving until the new one is ready, and a failed one leaves it alone.
+// Front ends, models that ask other models, and the Python control plane see nothing below this.
+// Versions are built off to the side (slow, may fail, changes nothing) and then published together,
+// so that a reload keeps the old version serving until the new one is ready, and a failed one
+// leaves it alone.
 //
 // Threads: thread-safe. infer never blocks; build_model, publish and drain do.
 // Owns: the registry of models and the block pool. Borrows: clock and log.
@@ -18,6 +19,8 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "backend/inference_door.h"
+#include "backend/worker_launcher.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -33,19 +36,20 @@
 namespace tritonpy {
 
 struct ServerOptions {
-    std::string onnxruntime_library;  // see ExecutorContext
+    std::string onnxruntime_library;            // see ExecutorContext
+    WorkerLauncher* worker_launcher = nullptr;  // borrowed; outlives the server
     bool start_threads = true;        // false: a simulation steps the instances itself
     // What builds executors; tests put scripted ones here.
     ExecutorFactoryMaker make_factory = make_executor_factory;
 };
 
-class InferenceServer {
+class InferenceServer final : public InferenceDoor {
   public:
     // `clock` and `log` are borrowed and outlive the server.
     InferenceServer(ServerOptions options, const Clock& clock, Log& log);
     // Waits until every request taken was answered. REQUIRES: no other thread is inside, all
     // responses are gone.
-    ~InferenceServer();
+    ~InferenceServer() override;
     InferenceServer(const InferenceServer&) = delete;
     InferenceServer& operator=(const InferenceServer&) = delete;
 
@@ -53,7 +57,7 @@ class InferenceServer {
     // gone and `request->sink` gets exactly one final response, perhaps before this returns. On
     // error the caller keeps the request. not_found, unavailable (not ready, full, stopping),
     // invalid_arg, with Triton's texts.
-    Status infer(std::unique_ptr<InferenceRequest>& request);
+    Status infer(std::unique_ptr<InferenceRequest>& request) override;
     // The same, but instances hear of the request only when `later` wakes them, which must be soon.
     Status infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later);
 
@@ -76,7 +80,11 @@ class InferenceServer {
     // The identity of a ready version, for decoders that must know the model before they read a
     // body (raw binary requests) and for classification. Errors as resolve_version.
     Result<std::shared_ptr<const ModelIdentity>> model_identity(std::string_view name,
-                                                                int64_t version) const;
+                                                                int64_t version) const override;
+
+    // OK when every instance of a ready version can run now; unavailable `Stub process ... is not
+    // healthy.` when one cannot. Other errors as resolve_version.
+    Status check_ready(std::string_view name, int64_t version) const;
 
     // Statistics of a ready version. Errors as resolve_version.
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import NoReturn, Protocol, TypeAlias, TypeVar
@@ -26,9 +27,10 @@ from tritonpy.errors import InternalError, TritonError
 from tritonpy.frontends.grpc import GrpcFrontend
 from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
 from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
-from tritonpy.metrics import CpuMetrics, MetricsApp, MetricsPage, ModelMetrics
+from tritonpy.metrics import CpuMetrics, CustomMetrics, MetricsApp, MetricsPage, ModelMetrics
 from tritonpy.options import LogOptions, ServerOptions
 from tritonpy.repository import Clock, Logger, ModelRepository, status_table
+from tritonpy.worker_host import WorkerHost, cache_directory
 
 # What front ends get to write answers that are already there, once nothing is in flight.
 _WRITE_GRACE_S = 5.0
@@ -274,12 +276,11 @@ async def _serve(options: ServerOptions) -> None:
     log = Log()
     try:
         log.configure(_log_settings(options.log))
-        core = Core(log, onnxruntime_library_path())
-        repository = ModelRepository(core, log, options.repository)
+        parts = _parts(options, log)
     except TritonError as error:
         raise StartError(creation_failure(error)) from error
     log.info(f"tritonpy {__version__}")
-    server = Server(options, log, core, repository, _frontends(options, log, core, repository))
+    server = Server(options, log, parts.core, parts.repository, _frontends(options, log, parts))
     loop = asyncio.get_running_loop()
     if options.http.tls is not None or options.grpc.tls is not None:
         loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
@@ -288,23 +289,46 @@ async def _serve(options: ServerOptions) -> None:
     except StartError as error:
         if error.outcome is Outcome.ABANDONED:
             print(error, file=sys.stderr)
-            _leave()
+            _leave(parts.workers)
         raise
     if outcome is Outcome.ABANDONED:
-        _leave()
+        _leave(parts.workers)
 
 
-def _leave() -> NoReturn:
+def _leave(workers: WorkerHost) -> NoReturn:
     """End the process with 1 here and now; the interpreter would join threads that do not end."""
+    workers.kill_all()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
 
 
-def _frontends(
-    options: ServerOptions, log: Log, core: Core, repository: ModelRepository
-) -> tuple[Frontend, ...]:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    core: Core
+    repository: ModelRepository
+    workers: WorkerHost
+
+
+def _parts(options: ServerOptions, log: Log) -> _Parts:
+    workers = WorkerHost(
+        log,
+        cache_directory(os.environ),
+        verbose_level=lambda: log.settings().verbose_level,
+        stub_timeout_s=options.python.stub_timeout_s,
+    )
+    core = Core(log, onnxruntime_library_path(), workers)
+    repository = ModelRepository(
+        core, log, options.repository, complete_python_model=workers.complete
+    )
+    workers.models.attach(repository, core)
+    workers.on_health_change(repository.note_change)
+    return _Parts(core, repository, workers)
+
+
+def _frontends(options: ServerOptions, log: Log, parts: _Parts) -> tuple[Frontend, ...]:
     """Return what listens, in the order in which it starts. Runs on the server's loop."""
+    core, repository = parts.core, parts.repository
     service = V2Service(
         repository,
         core,
@@ -312,10 +336,11 @@ def _frontends(
         server_name=options.server_id,
         server_version=__version__,
         strict_readiness=options.strict_readiness,
+        checks=parts.workers,
     )
     metrics = options.metrics
     models = ModelMetrics(repository, core, counter_latencies=metrics.counter_latencies)
-    page = MetricsPage(models, CpuMetrics())
+    page = MetricsPage(models, CpuMetrics(), CustomMetrics(parts.workers.metrics).families)
     render = page.render if metrics.enabled else None
     listener = HttpListener(MetricsApp(page), metrics.address, metrics.port)
     make = _native_services if options.frontend == "native" else _python_services

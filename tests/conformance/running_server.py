@@ -42,7 +42,9 @@ class RunningServer:
     def __init__(self, repository: Path, options: ServerOptions | None = None) -> None:
         """Return when the server has said that it listens everywhere; raise when it does not."""
         options = options or ServerOptions()
-        command = [sys.executable, "-m", "tritonpy", "serve", "--repo", str(repository)]
+        command = [sys.executable, "-m", "tritonpy", "serve"]
+        # One model file is served by itself.
+        command += [str(repository)] if repository.is_file() else ["--repo", str(repository)]
         command += ["--frontend", options.frontend, "--http-address", "127.0.0.1"]
         command += ["--grpc-address", "127.0.0.1"]
         command += ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]

@@ -15,6 +15,8 @@ LEVELS = {
     "protos": 1,
     "config": 2,
     "core": 3,
+    "worker": 1,
+    "worker_host": 3,
     "backends": 4,
     "repository": 5,
     "api": 6,

@@ -1,7 +1,8 @@
 """Every sample model by name, and what makes its files.
 
 A maker gets the model's version directory, which exists, and the download cache; it returns the
-paths that it leaves behind. The `config.pbtxt` files are kept in the repository, not made here.
+paths that it leaves behind. The `config.pbtxt` files, and each `model.py`, are kept in the
+repository, not made here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.sample_models import add_sub, basic_pitch, magika, minilm, mlp_digits, string_upper
+from tools.sample_models import (
+    add_sub,
+    basic_pitch,
+    magika,
+    minilm,
+    mlp_digits,
+    silero_vad,
+    string_upper,
+    wine_forest,
+)
 
 Maker = Callable[[Path, Path], list[Path]]
 
@@ -27,6 +37,9 @@ MODELS: dict[str, Maker] = {
     "string_upper": string_upper.make,
     "mlp_digits": mlp_digits.make,
     "magika": magika.make,
+    "magika_pipeline": magika.make_pipeline,
     "minilm": minilm.make,
     "basic_pitch": basic_pitch.make,
+    "silero_vad": silero_vad.make,
+    "wine_forest": wine_forest.make,
 }

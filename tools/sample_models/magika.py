@@ -24,7 +24,16 @@ SETTINGS = PackageFile(
 def make(version_dir: Path, cache: Path) -> list[Path]:
     """Fetch the model and write its class names, one a line, beside the config."""
     model = MODEL.save(version_dir / "model.onnx", cache)
+    return [model, _write_labels(version_dir, cache)]
+
+
+def make_pipeline(version_dir: Path, cache: Path) -> list[Path]:
+    """Write the class names for the Python model that asks this one."""
+    return [_write_labels(version_dir, cache)]
+
+
+def _write_labels(version_dir: Path, cache: Path) -> Path:
     names = json.loads(SETTINGS.read(cache))["target_labels_space"]
     labels = version_dir.parent / "labels.txt"
     labels.write_text("".join(f"{name}\n" for name in names))
-    return [model, labels]
+    return labels

@@ -1,5 +1,6 @@
 """The V2 protocol without a transport."""
 
+from tritonpy.api.generate import generate_answer, generate_request
 from tritonpy.api.messages import (
     ModelMetadata,
     ServerMetadata,
@@ -20,4 +21,6 @@ __all__ = [
     "TensorMetadata",
     "V2Service",
     "VersionStatistics",
+    "generate_answer",
+    "generate_request",
 ]

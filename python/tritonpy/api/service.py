@@ -29,6 +29,7 @@ from tritonpy.errors import (
 )
 from tritonpy.protos.model_config_pb2 import ModelInput, ModelOutput
 from tritonpy.repository import IndexEntry, ParameterValue, ServedVersion
+from tritonpy.worker_host import ReadyCheck
 
 # In Triton's order; what is not implemented is not claimed.
 EXTENSIONS: Final = (
@@ -40,6 +41,9 @@ EXTENSIONS: Final = (
     "parameters",
     "statistics",
 )
+# How long a model's own is_ready may take, as in Triton's Python backend.
+_CHECK_TIMEOUT_S: Final = 5.0
+_CHECK_TIMED_OUT: Final = "Timed out waiting for user-defined is_ready() response"
 _SHARED_MEMORY_DISABLED: Final = (
     "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
 )
@@ -99,6 +103,20 @@ class ModelCounters(Protocol):
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one version that serves."""
 
+    def check_ready(self, name: str, version: int) -> None:
+        """Raise what keeps a version that serves from running now."""
+
+
+class ModelChecks(Protocol):
+    """What the service asks of models' own code; `tritonpy.worker_host.WorkerHost` does it."""
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether any model checks its readiness itself."""
+
+    def ask_ready(self, name: str, version: int) -> Sequence[ReadyCheck]:
+        """Ask each instance of a version whose model checks its readiness itself."""
+
 
 class V2Service:
     """The control plane of V2. Confined to the asyncio loop; only coroutines wait for anything."""
@@ -112,7 +130,12 @@ class V2Service:
         server_name: str,
         server_version: str,
         strict_readiness: bool,
+        checks: ModelChecks | None = None,
+        check_timeout_s: float = _CHECK_TIMEOUT_S,
     ) -> None:
+        """`checks` is None where no model has code of its own; it may take `check_timeout_s`."""
+        self._checks = checks
+        self._check_timeout_s = check_timeout_s
         self._repository = repository
         self._core = core
         self._log_settings = log_settings
@@ -134,9 +157,12 @@ class V2Service:
         return True
 
     def is_ready(self) -> bool:
-        """Return whether every model that should serve does. Raises UnavailableError on exit."""
+        """Return whether every model that should serve can. Raises UnavailableError on exit."""
         self._refuse_while_exiting()
-        return self._repository.is_ready(strict=self._strict_readiness)
+        strict = self._strict_readiness
+        if not self._repository.is_ready(strict=strict):
+            return False
+        return not strict or all(self._can_run(model) for model in self._repository.all_served())
 
     def on_health_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after what may change is_live or is_ready.
@@ -145,15 +171,20 @@ class V2Service:
         """
         self._repository.on_change(listener)
 
-    def require_model_ready(self, name: str, version: str) -> None:
-        """Raise the error that an inference request for this version would get, if any."""
-        self._repository.served(name, self.parse_version(version))
+    @property
+    def models_have_checks(self) -> bool:
+        """Whether some model that serves has a word of its own on whether it is ready."""
+        return self._checks is not None and self._checks.has_checks
 
-    def is_model_ready(self, name: str, version: str) -> bool:
+    async def require_model_ready(self, name: str, version: str) -> None:
+        """Raise what keeps a version from serving: the server's reasons, then the model's own."""
+        await self._require_ready(name, self.parse_version(version))
+
+    async def is_model_ready(self, name: str, version: str) -> bool:
         """Return whether a version serves; False also for a model that nobody knows."""
         parsed = self.parse_version(version)
         try:
-            self._repository.served(name, parsed)
+            await self._require_ready(name, parsed)
         except TritonError:
             return False
         return True
@@ -249,6 +280,31 @@ class V2Service:
         """Raise NotFoundError for a region's name: there are none. `kind` is system or cuda."""
         if region:
             raise NotFoundError(f"Unable to find {kind} shared memory region: '{region}'")
+
+    async def _require_ready(self, name: str, version: int) -> None:
+        served = self._repository.served(name, version)
+        self._core.check_ready(name, served.version)
+        checks = () if self._checks is None else self._checks.ask_ready(name, served.version)
+        await asyncio.gather(*(self._require_own_word(check) for check in checks))
+
+    async def _require_own_word(self, check: ReadyCheck) -> None:
+        # Shielded: others may wait for the same answer.
+        answer = asyncio.shield(asyncio.wrap_future(check.answer))
+        try:
+            is_ready = await asyncio.wait_for(answer, self._check_timeout_s)
+        except asyncio.TimeoutError:
+            raise UnavailableError(_CHECK_TIMED_OUT) from None
+        if not is_ready:
+            raise UnavailableError(
+                f"Model '{check.instance_name}' is not ready (user-defined check failed)."
+            )
+
+    def _can_run(self, model: ServedVersion) -> bool:
+        try:
+            self._core.check_ready(model.name, model.version)
+        except TritonError:
+            return False
+        return True
 
     def _counters(self, models: Iterable[ServedVersion]) -> Iterable[VersionStatistics]:
         for model in models:

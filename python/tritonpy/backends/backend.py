@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.onnx_signature import OnnxSignature
+from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.worker_host import WorkerSpec
+
+# Lets a model complete its own config; None where it has nothing to say.
+CompletePythonModel: TypeAlias = Callable[[WorkerSpec], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +22,17 @@ class CompletionContext:
     """What completing a config may need beside the config and the file."""
 
     describe_onnx_model: Callable[[str], OnnxSignature]  # blocks while the file is read
+    complete_python_model: CompletePythonModel  # blocks while the model's code runs
+    version: int
+    model_directory: Path
     devices: Devices
     auto_complete: bool
     default_max_batch_size: int
+
+
+def unable_to_find(file: Path, instance_name: str) -> TritonError:
+    """Return what is said of a model whose file is not there."""
+    return UnavailableError(f"unable to find '{file}' for model instance '{instance_name}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +45,6 @@ class Backend:
     name: str
     needs_file: bool
     complete: Callable[[ModelConfig, Path, CompletionContext], ModelConfig]
+    missing_file: Callable[[Path, str], TritonError] = unable_to_find
+    # What workers that run the model are started with, where the backend has workers.
+    worker_spec: Callable[[ModelConfig, int, Path, Path], WorkerSpec] | None = None

@@ -74,6 +74,8 @@ class CoreModelConfig:
     parameters: dict[str, str]
     graph_level: int | None  # optimization.graph.level; None: the backend's default
     decoupled: bool
+    worker: str = ""  # what the backend's worker processes are started with, if it has any
+    worker_timeout_s: int = 0  # what one execution in a worker may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
 
 
@@ -83,6 +85,8 @@ def lower(
     model_path: str | Path,
     labels: Mapping[str, tuple[str, ...]],
     delay_until_queued: int = 0,
+    worker: str = "",
+    worker_timeout_s: int = 0,
 ) -> CoreModelConfig:
     """Return the plain values of one version of a model. REQUIRES: `config` is valid.
 
@@ -102,6 +106,8 @@ def lower(
         parameters={key: value.string_value for key, value in sorted(config.parameters.items())},
         graph_level=optimization.graph.level if optimization.HasField("graph") else None,
         decoupled=config.model_transaction_policy.decoupled,
+        worker=worker,
+        worker_timeout_s=worker_timeout_s,
         delay_until_queued=delay_until_queued,
     )
 

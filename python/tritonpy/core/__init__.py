@@ -10,12 +10,20 @@ from tritonpy.core.inference import (
     InferRequest,
     InferResult,
     JsonAnswer,
+    check_json,
     parse_json_length,
 )
 from tritonpy.core.log import Log, LogSettings
 from tritonpy.core.native_frontend import ControlEvent, EventKind, NativeFrontend
 from tritonpy.core.onnxruntime import onnxruntime_library_path
-from tritonpy.core.server import BuiltModel, Core
+from tritonpy.core.response_stream import (
+    MessageStream,
+    OutputTensor,
+    StreamedMessage,
+    StreamedResult,
+    TensorStream,
+)
+from tritonpy.core.server import BuiltModel, Core, WorkerLauncher
 from tritonpy.core.statistics import BatchSizeStatistics, DurationCount, InFlight, ModelStatistics
 from tritonpy.core.status import encode_error_json
 
@@ -33,8 +41,15 @@ __all__ = [
     "JsonAnswer",
     "Log",
     "LogSettings",
+    "MessageStream",
     "ModelStatistics",
     "NativeFrontend",
+    "OutputTensor",
+    "StreamedMessage",
+    "StreamedResult",
+    "TensorStream",
+    "WorkerLauncher",
+    "check_json",
     "encode_error_json",
     "onnxruntime_library_path",
     "parse_json_length",

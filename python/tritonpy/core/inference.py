@@ -1,18 +1,20 @@
-"""Inference from one asyncio loop: submit to the core, resolve a future per response."""
+"""Inference from one asyncio loop: submit to the core, hand on what comes for each request."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tritonpy import _core
 from tritonpy.core.arrays import array_of, core_input
+from tritonpy.core.response_stream import MessageStream, ResponseStream, TensorStream
 from tritonpy.core.status import core_errors
+from tritonpy.errors import InternalError
 
 _Answer = TypeVar("_Answer")
 
@@ -22,6 +24,15 @@ class JsonAnswer(NamedTuple):
 
     body: bytes
     json_length: int | None
+
+
+def check_json(text: bytes) -> None:
+    """Raise InternalError, with Triton's text, for what is no JSON; InvalidArgError past a bound.
+
+    JSON here is UTF-8, and has the literals NaN, Infinity and -Infinity that Python writes.
+    """
+    with core_errors:
+        _core.check_json(text)
 
 
 def parse_json_length(header: str) -> int:
@@ -53,17 +64,47 @@ class InferResult:
     outputs: Mapping[str, npt.NDArray[np.generic]]
 
 
-class Inference:
-    """Inference for one asyncio loop: submits to the core, resolves a future per response.
+class _Receiver(Protocol):
+    """Who waits for the responses of one request."""
 
-    Confined to its loop. Cancelling the awaiting task cancels the request in the core.
+    def arrive(self, response: _core.Response) -> None:
+        """Take a response from the core."""
+
+
+class _SingleResponse:
+    """Waits for the one response of a request."""
+
+    __slots__ = ("_early", "future")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[_core.Response] = loop.create_future()
+        self._early = 0
+
+    def arrive(self, response: _core.Response) -> None:
+        """Take a response from the core."""
+        if not response.final:
+            self._early += 1
+        elif self.future.done():  # a cancelled caller has gone
+            return
+        elif self._early:
+            count = self._early + (not response.is_empty_final)
+            self.future.set_exception(InternalError(f"expected a single response, got {count}"))
+        else:
+            self.future.set_result(response)
+
+
+class Inference:
+    """Inference for one asyncio loop: submits to the core, hands on the responses.
+
+    Confined to its loop. Cancelling the task that awaits an answer cancels the request in the core,
+    closing a stream does too.
     """
 
     def __init__(self, queue: _core.CompletionQueue, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = queue
         self._loop = loop
-        self._waiting: dict[int, asyncio.Future[_core.Response]] = {}
-        loop.add_reader(queue.fileno(), self._resolve_delivered)
+        self._receivers: dict[int, _Receiver] = {}
+        loop.add_reader(queue.fileno(), self._hand_on_delivered)
 
     async def infer_json(
         self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
@@ -77,19 +118,35 @@ class Inference:
     async def infer_protobuf(self, message: bytes) -> bytes:
         """Run one serialised ModelInferRequest; return the serialised ModelInferResponse."""
         with core_errors:
-            pending = self._queue.submit_protobuf(message)
+            pending = self._queue.submit_protobuf(message, stream=False)
         return await self._answer(pending, _core.Response.encode_protobuf)
 
-    async def infer_stream_protobuf(self, message: bytes) -> bytes:
-        """Run one serialised ModelInferRequest; return a serialised ModelStreamInferResponse."""
+    def stream_protobuf(self, message: bytes) -> MessageStream:
+        """Begin to run one serialised ModelInferRequest whose model may answer any way."""
         with core_errors:
-            pending = self._queue.submit_protobuf(message)
-        return await self._answer(pending, _core.Response.encode_stream_protobuf)
+            pending = self._queue.submit_protobuf(message, stream=True)
+        return MessageStream(self._stream(pending))
 
     async def infer(self, request: InferRequest) -> InferResult:
         """Run one in-process request on numpy arrays."""
+        return await self._answer(self._submit(request), _result_of)
+
+    def stream(self, request: InferRequest) -> TensorStream:
+        """Begin to run one in-process request whose model may answer any number of times."""
+        return TensorStream(self._stream(self._submit(request)))
+
+    def close(self) -> None:
+        """Stop taking requests, wait for those in the core, and leave the loop.
+
+        Whoever still waits is answered, so that no caller hangs.
+        """
+        self._queue.close()
+        self._hand_on_delivered()
+        self._loop.remove_reader(self._queue.fileno())
+
+    def _submit(self, request: InferRequest) -> _core.Pending:
         with core_errors:
-            pending = self._queue.submit_tensors(
+            return self._queue.submit_tensors(
                 model=request.model,
                 version=request.version,
                 request_id=request.id,
@@ -97,35 +154,29 @@ class Inference:
                 outputs=request.outputs,
                 parameters=dict(request.parameters),
             )
-        return await self._answer(pending, _result_of)
 
-    def close(self) -> None:
-        """Stop taking requests, wait for those in the core, and leave the loop.
-
-        Futures still waiting are resolved, so that no caller hangs.
-        """
-        self._queue.close()
-        self._resolve_delivered()
-        self._loop.remove_reader(self._queue.fileno())
+    def _stream(self, pending: _core.Pending) -> ResponseStream:
+        stream = ResponseStream(pending)
+        self._receivers[pending.tag] = stream
+        return stream
 
     async def _answer(
         self, pending: _core.Pending, encode: Callable[[_core.Response], _Answer]
     ) -> _Answer:
-        future: asyncio.Future[_core.Response] = self._loop.create_future()
-        self._waiting[pending.tag] = future
+        single = _SingleResponse(self._loop)
+        self._receivers[pending.tag] = single
         try:
-            response = await future
+            response = await single.future
         except asyncio.CancelledError:
             pending.cancel()
             raise
         with core_errors:
             return encode(response)
 
-    def _resolve_delivered(self) -> None:
+    def _hand_on_delivered(self) -> None:
         for tag, response in self._queue.drain():
-            future = self._waiting.pop(tag)
-            if not future.done():  # a cancelled caller has gone
-                future.set_result(response)
+            receiver = self._receivers.pop(tag) if response.final else self._receivers[tag]
+            receiver.arrive(response)
 
 
 def _result_of(response: _core.Response) -> InferResult:

@@ -68,6 +68,12 @@ class Log:
         """Log detail, shown from verbose level 1."""
         self._write(_core.LogLevel.VERBOSE, text)
 
+    def forward(self, level: str, text: str, file: str, line: int) -> None:
+        """Log for somebody else, whose place in a source is given; a level by Triton's name."""
+        known = _core.LogLevel.__members__.get(level, _core.LogLevel.INFO)
+        if self._log.enabled(known):
+            self._log.write(known, file, line, text)
+
     def _write(self, level: _core.LogLevel, text: str) -> None:
         if self._log.enabled(level):
             caller = sys._getframe(2)  # the line that called info(), warning(), ...

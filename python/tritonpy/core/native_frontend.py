@@ -58,6 +58,10 @@ class NativeFrontend:
         """Say what live and ready answer from now on."""
         self._frontend.set_health(ready, exiting)
 
+    def set_models_have_checks(self, have_checks: bool) -> None:
+        """Say whether Python is asked about each model, since some check themselves."""
+        self._frontend.set_models_have_checks(have_checks)
+
     def reload_http_tls(self) -> None:
         """Read HTTP's TLS files again. InvalidArgError leaves all as it was."""
         with core_errors:

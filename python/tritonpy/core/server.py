@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from tritonpy import _core
 from tritonpy.config.model_config import CoreModelConfig
@@ -18,13 +19,35 @@ from tritonpy.options import ConnectionOptions
 BuiltModel = _core.BuiltModel
 
 
+class WorkerLauncher(Protocol):
+    """Starts the processes of models that run in workers. The core calls it on its own threads."""
+
+    def launch(
+        self, spec: str, instance_name: str, kind: str, device_id: int
+    ) -> tuple[int, int, int, int, int]:
+        """Start a worker and return once its model is initialised; an exception says why not.
+
+        `spec` is `CoreModelConfig.worker`. Returns the server's ends of the execute and calls
+        sockets, the memfds of inputs and outputs, all of them the core's from then on, and the
+        process id. The thread that calls this lives as long as the worker.
+        """
+
+    def ended(self, pid: int) -> str:
+        """Wait until the process has ended, reap it, and say how it ended. Never raises."""
+
+    def health_changed(self) -> None:
+        """Take note that a worker has died, or that a new one is in its place. Does not block."""
+
+
 class Core:
     """The C++ inference server. Thread-safe; calls that block release the GIL."""
 
-    def __init__(self, log: Log, onnxruntime_library: str) -> None:
+    def __init__(
+        self, log: Log, onnxruntime_library: str, workers: WorkerLauncher | None = None
+    ) -> None:
         self._log = log
         self._onnxruntime_library = onnxruntime_library
-        self._server = _core.Server(log.handle, onnxruntime_library)
+        self._server = _core.Server(log.handle, onnxruntime_library, workers)
 
     def describe_onnx_model(self, path: str) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""
@@ -54,6 +77,11 @@ class Core:
         """Return the ready version that a request for `version` (-1: newest) would go to."""
         with core_errors:
             return self._server.resolve_version(name, version)
+
+    def check_ready(self, name: str, version: int = -1) -> None:
+        """Raise UnavailableError when an instance of a ready version cannot run now."""
+        with core_errors:
+            self._server.check_ready(name, version)
 
     def parse_model_version(self, text: str) -> int:
         """Parse the version of a request ("": -1, the newest)."""

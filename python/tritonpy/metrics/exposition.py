@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +11,16 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One line of a family."""
+    """One line of a family. The suffix follows the family's name: _bucket, _sum, _count."""
 
     labels: Labels
     value: int | float
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Everything under one name; `kind` is counter or gauge."""
+    """Everything under one name; `kind` is counter, gauge or histogram."""
 
     name: str
     help: str
@@ -38,6 +40,7 @@ def render(families: Iterable[Family]) -> bytes:
 
 
 def _line(name: str, sample: Sample) -> str:
+    name += sample.suffix
     if not sample.labels:
         return f"{name} {_number(sample.value)}"
     labels = ",".join(f'{key}="{_escape_value(value)}"' for key, value in sample.labels)
@@ -45,6 +48,8 @@ def _line(name: str, sample: Sample) -> str:
 
 
 def _number(value: int | float) -> str:
+    if not math.isfinite(value):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
     return str(int(value)) if value == int(value) else repr(value)
 
 

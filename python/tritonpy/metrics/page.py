@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from tritonpy.metrics.cpu_metrics import CpuMetrics
-from tritonpy.metrics.exposition import render
+from tritonpy.metrics.exposition import Family, render
 from tritonpy.metrics.model_metrics import ModelMetrics
 
 _PATH: Final = b"/metrics"
@@ -18,13 +19,23 @@ _OK, _METHOD_NOT_ALLOWED = 200, 405
 class MetricsPage:
     """Every metric of the server as one text."""
 
-    def __init__(self, models: ModelMetrics, cpu: CpuMetrics) -> None:
+    def __init__(
+        self,
+        models: ModelMetrics,
+        cpu: CpuMetrics,
+        custom: Callable[[], Iterable[Family]] = tuple,
+    ) -> None:
+        """`custom` returns the families that models have made."""
         self._models = models
         self._cpu = cpu
+        self._custom = custom
 
     def render(self) -> bytes:
-        """Return the page as things are now."""
-        return render((*self._models.families(), *self._cpu.families()))
+        """Return the page as things are now. No model takes a name that the server uses."""
+        ours = (*self._models.families(), *self._cpu.families())
+        names = {family.name for family in ours}
+        custom = (family for family in self._custom() if family.name not in names)
+        return render((*ours, *custom))
 
 
 class MetricsApp:

@@ -20,6 +20,7 @@ from tritonpy.options.settings import (
     HttpOptions,
     LogOptions,
     MetricsOptions,
+    PythonOptions,
     RepositoryOptions,
     ServerOptions,
     TlsFiles,
@@ -29,6 +30,18 @@ from tritonpy.options.table import OPTIONS
 
 _REPOSITORY_OPTIONS = ("model-repository", "model-store", "repo")
 _DEFAULT_BATCH = "default-max-batch-size"
+_STUB_TIMEOUT = "stub-timeout-seconds"
+# Settings of Triton's Python backend that have no meaning here: memory grows by itself, in files
+# without names, and messages queue in the kernel.
+_MEANINGLESS_OF_PYTHON = frozenset(
+    (
+        "shm-default-byte-size",
+        "shm-growth-byte-size",
+        "shm-region-prefix-name",
+        "shm_message_queue_size",
+        "thread-pool-size",
+    )
+)
 
 
 class HelpRequested(Exception):
@@ -60,6 +73,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
         grpc=_grpc_options(line),
         metrics=_metrics_options(line),
         log=_log_options(line, environment),
+        python=_python_options(line),
         exit_timeout_s=line.value("exit-timeout-secs", int),
         exit_on_error=line.value("exit-on-error", bool),
         strict_readiness=line.value("strict-readiness", bool),
@@ -93,6 +107,7 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         load_threads=line.value("model-load-thread-count", int),
         load_retries=line.value("model-load-retry-count", int),
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
+        python_worker_timeout_s=line.value("python-worker-timeout", int),
         delay_until_queued=_delay_until_queued(environment),
     )
 
@@ -116,7 +131,7 @@ def _model_file(line: CommandLine) -> Path | None:
             raise OptionError("Error: --model-repository must be specified")
         return None
     first, *others = line.arguments
-    if others or repositories or not first.endswith(".onnx"):
+    if others or repositories or not first.endswith((".onnx", ".py")):
         raise UsageError(f"Unexpected argument: {others[0] if others else first}")
     path = Path(first)
     if not path.exists():
@@ -220,6 +235,21 @@ def _metrics_options(line: CommandLine) -> MetricsOptions:
     )
 
 
+def _python_options(line: CommandLine) -> PythonOptions:
+    stub_timeout_s = PythonOptions().stub_timeout_s
+    for setting in line.values("backend-config", Setting):
+        if _is_of_python(setting) and setting.key == _STUB_TIMEOUT:
+            try:
+                stub_timeout_s = integer(1)(setting.value)
+            except OptionError as error:
+                raise OptionError(f"--backend-config {_STUB_TIMEOUT}: {error}") from error
+    return PythonOptions(stub_timeout_s)
+
+
+def _is_of_python(setting: Setting) -> bool:
+    return setting.scope == "python"
+
+
 def _read_boolean(setting: Setting) -> bool:
     if setting.value not in ("true", "false"):
         raise OptionError(f"--metrics-config {setting.key} must be true or false")
@@ -285,7 +315,10 @@ def _without_effect(line: CommandLine) -> Iterator[str]:
             "loaded at start"
         )
     for setting in line.values("backend-config", Setting):
-        if setting.key != _DEFAULT_BATCH:
+        is_known = setting.key == _DEFAULT_BATCH or (
+            _is_of_python(setting) and setting.key in (_STUB_TIMEOUT, *_MEANINGLESS_OF_PYTHON)
+        )
+        if not is_known:
             yield f"'--backend-config' {setting.key} is accepted but has no effect yet"
     for setting in line.values("metrics-config", Setting):
         if setting.key != "counter_latencies" and setting.value != "false":

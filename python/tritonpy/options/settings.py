@@ -28,6 +28,7 @@ class RepositoryOptions:
     load_retries: int = 0
     # By backend name, "" for all: what max_batch_size becomes where a model can batch.
     default_max_batch_sizes: tuple[tuple[str, int], ...] = ()
+    python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
 
 
@@ -115,6 +116,13 @@ class LogOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PythonOptions:
+    """The workers of Python models."""
+
+    stub_timeout_s: int = 30  # what a worker may take to end
+
+
+@dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Everything that one server is asked to be."""
 
@@ -126,6 +134,7 @@ class ServerOptions:
     grpc: GrpcOptions = field(default_factory=GrpcOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
     log: LogOptions = field(default_factory=LogOptions)
+    python: PythonOptions = field(default_factory=PythonOptions)
     exit_timeout_s: int = 30
     exit_on_error: bool = True
     strict_readiness: bool = True

@@ -333,7 +333,15 @@ _RESOURCES = Section(
             "backend-config",
             scoped_setting("backend-config", "backend name", scope_required=False),
             "[backend,]setting=value",
-            "One setting of a backend, or of all.",
+            "One setting of a backend, or of all: default-max-batch-size, and of python "
+            "stub-timeout-seconds (how long a worker may take to end). What else Triton's python "
+            "backend has, sizes of shared memory above all, is taken and not needed.",
+        ),
+        _int(
+            "python-worker-timeout",
+            0,
+            "Seconds that one execution of a Python model may take before its worker is killed and "
+            "started again; 0: any time.",
         ),
         _text("repoagent-directory", "/opt/tritonserver/repoagents", "Where agents are.", _NONE),
     ),

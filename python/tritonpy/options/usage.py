@@ -10,9 +10,9 @@ from tritonpy.options.spec import Effect, OptionSpec, Section
 from tritonpy.options.table import SECTIONS
 
 _WIDTH = 96
-_SYNOPSIS = (
-    "Usage: tritonpy serve --repo DIRECTORY [options]\n       tritonpy serve MODEL.onnx [options]"
-)
+_SYNOPSIS = """Usage: tritonpy serve --repo DIRECTORY [options]
+       tritonpy serve MODEL.onnx [options]
+       tritonpy serve MODEL.py [options]"""
 _REMARKS = (
     "A value follows its option after a space or an equals sign. Options marked (R) may be given "
     "more than once; of the others the last one counts. Those marked (-) are accepted so that "

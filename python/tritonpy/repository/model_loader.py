@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tritonpy.backends import BACKENDS, Backend, CompletionContext
+from tritonpy.backends import BACKENDS, Backend, CompletePythonModel, CompletionContext
 from tritonpy.config.autocomplete import (
     artefact_path,
     complete_from_files,
@@ -31,7 +31,6 @@ from tritonpy.errors import (
     InternalError,
     InvalidArgError,
     TritonError,
-    UnavailableError,
     UnsupportedError,
 )
 from tritonpy.options import RepositoryOptions
@@ -84,9 +83,15 @@ class ModelLoader:
     """Thread-safe; every method blocks on files, builds also on the backend."""
 
     def __init__(
-        self, core: ServingCore, log: Logger, options: RepositoryOptions, devices: Devices
+        self,
+        core: ServingCore,
+        log: Logger,
+        options: RepositoryOptions,
+        devices: Devices,
+        complete_python_model: CompletePythonModel,
     ) -> None:
         self._core = core
+        self._complete_python_model = complete_python_model
         self._log = log
         self._options = options
         self._devices = devices
@@ -148,10 +153,11 @@ class ModelLoader:
 
     def _read_config(self, location: ModelLocation) -> ModelConfig:
         if location.file is not None:
+            is_python = location.file.suffix == ".py"
             return ModelConfig(
                 name=location.name,
-                platform="onnxruntime_onnx",
-                backend="onnxruntime",
+                platform="" if is_python else "onnxruntime_onnx",
+                backend="python" if is_python else "onnxruntime",
                 default_model_filename=location.file.name,
             )
         path = self.config_file(location)
@@ -189,22 +195,32 @@ class ModelLoader:
         raise_problems(polled.problems)
         backend = _backend_of(polled.config)
         file = _model_file(backend, polled.config, version.directory)
-        config = backend.complete(polled.config, file, self._completion_context(backend))
+        directory = polled.location.path
+        context = self._completion_context(backend, version.version, directory)
+        config = backend.complete(polled.config, file, context)
         for text in unsupported_features(config):
             self._log.warning(text)
+        make_spec = backend.worker_spec
         lowered = lower(
             config,
             version.version,
             file if backend.needs_file else "",
             _labels(config, polled.location),
             self._options.delay_until_queued,
+            make_spec(config, version.version, file, directory).to_text() if make_spec else "",
+            self._options.python_worker_timeout_s,
         )
         return BuiltVersion(version.version, version.key, config, self._core.build_model(lowered))
 
-    def _completion_context(self, backend: Backend) -> CompletionContext:
+    def _completion_context(
+        self, backend: Backend, version: int, model_directory: Path
+    ) -> CompletionContext:
         sizes = self._default_max_batch_sizes
         return CompletionContext(
             describe_onnx_model=self._core.describe_onnx_model,
+            complete_python_model=self._complete_python_model,
+            version=version,
+            model_directory=model_directory,
             devices=self._devices,
             auto_complete=self._options.auto_complete,
             default_max_batch_size=sizes.get(backend.name, sizes.get("", DEFAULT_MAX_BATCH_SIZE)),
@@ -234,9 +250,7 @@ def _model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
             "outside of its version directory"
         )
     if backend.needs_file and not file.exists():
-        raise UnavailableError(
-            f"unable to find '{file}' for model instance '{config.instance_group[0].name}_0'"
-        )
+        raise backend.missing_file(file, f"{config.instance_group[0].name}_0")
     return file
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from tritonpy.backends import CompletePythonModel
 from tritonpy.config.config_json import config_from_json
 from tritonpy.config.instance_groups import Devices
 from tritonpy.errors import (
@@ -31,6 +33,7 @@ from tritonpy.repository.loader_threads import LoaderThreads
 from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, ServedVersion
 from tritonpy.repository.model_loader import ModelLoader
 from tritonpy.repository.serving_core import ServingCore
+from tritonpy.worker_host import WorkerSpec
 
 _DUPLICATE = "model appears in two or more repositories"
 
@@ -60,15 +63,20 @@ class ModelRepository:
         *,
         devices: Devices | None = None,
         clock: Clock | None = None,
+        complete_python_model: CompletePythonModel | None = None,
     ) -> None:
-        """Raise as RepositoryLayout for a repository that cannot be used. Loads nothing yet."""
+        """Raise as RepositoryLayout for a repository that cannot be used. Loads nothing yet.
+
+        `complete_python_model` is None where nobody runs Python models.
+        """
         self._core = core
         self._log = log
         self._options = options
         self._layout = RepositoryLayout(options.paths, log, options.model_file)
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
-        loader = ModelLoader(core, log, options, devices or Devices())
+        complete = complete_python_model or _refuse_python_model
+        loader = ModelLoader(core, log, options, devices or Devices(), complete)
         self._parts = RepositoryParts(core, loader, self._lifecycle, log, clock or Clock())
         self._threads = LoaderThreads(options.load_threads)
         self._entries_lock = threading.Lock()
@@ -182,6 +190,15 @@ class ModelRepository:
         """
         self._listeners = (*self._listeners, listener)
 
+    def note_change(self) -> None:
+        """Tell the listeners that models may be able to run again, or no more."""
+        self._tell_listeners()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether what was to be there from the start is loaded, or has failed to load."""
+        return self._started
+
     @property
     def is_exiting(self) -> bool:
         """Whether the server is on its way out: nothing is loaded any more."""
@@ -261,6 +278,10 @@ class ModelRepository:
     def _entry(self, name: str) -> ModelEntry:
         with self._entries_lock:
             return self._entries.setdefault(name, ModelEntry(name, self._parts))
+
+
+def _refuse_python_model(spec: WorkerSpec) -> dict[str, Any]:
+    raise UnavailableError(f"nobody runs Python model '{spec.model_name}' here")
 
 
 def _index_entries(name: str, status: ModelStatus | None, places: int) -> list[IndexEntry]:

@@ -29,11 +29,11 @@ namespace tritonpy {
 
 // A buffer over a copy of `bytes`.
 inline BufferRef make_buffer(std::span<const std::byte> bytes) {
-    using Bytes = std::vector<std::byte>;
-    auto copy = std::make_unique<Bytes>(bytes.begin(), bytes.end());
+    using Copy = std::vector<std::byte>;
+    auto copy = std::make_unique<Copy>(bytes.begin(), bytes.end());
     std::byte* data = copy->data();
     return wrap_external(data, bytes.size(), copy.release(), [](void* owned) {
-        std::unique_ptr<Bytes> freed(static_cast<Bytes*>(owned));
+        std::unique_ptr<Copy> freed(static_cast<Copy*>(owned));
     });
 }
 

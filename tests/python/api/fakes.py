@@ -9,7 +9,7 @@ from dataclasses import replace
 from google.protobuf import text_format
 
 from tritonpy.core import BatchSizeStatistics, DurationCount, LogSettings, ModelStatistics
-from tritonpy.errors import InvalidArgError, NotFoundError
+from tritonpy.errors import InvalidArgError, NotFoundError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository import IndexEntry, ModelState, ParameterValue, ServedVersion
 from tritonpy.repository.model_loader import VersionKey
@@ -110,11 +110,16 @@ class FakeCore:
 
     def __init__(self, gone: frozenset[int] = frozenset()) -> None:
         self._gone = gone
+        self.broken: set[int] = set()
 
     def parse_model_version(self, text: str) -> int:
         if not text.isdigit():
             raise InvalidArgError(f"failed to get model version from '{text}'")
         return int(text)
+
+    def check_ready(self, name: str, version: int) -> None:
+        if version in self.broken:
+            raise UnavailableError(f"{name} {version} is broken")
 
     def statistics(self, name: str, version: int) -> ModelStatistics:
         if version in self._gone:

@@ -78,14 +78,14 @@ def test_model_metadata_prepends_the_batch_dimension_and_ignores_reshape(
     assert service.model_metadata("model", "1").versions == (1,)
 
 
-def test_readiness_of_a_model_is_an_error_or_a_value(service: V2Service) -> None:
-    service.require_model_ready("model", "3")
+async def test_readiness_of_a_model_is_an_error_or_a_value(service: V2Service) -> None:
+    await service.require_model_ready("model", "3")
     with pytest.raises(NotFoundError):
-        service.require_model_ready("model", "2")
-    assert service.is_model_ready("model", "")
-    assert not service.is_model_ready("nobody", "")
+        await service.require_model_ready("model", "2")
+    assert await service.is_model_ready("model", "")
+    assert not await service.is_model_ready("nobody", "")
     with pytest.raises(InvalidArgError):
-        service.is_model_ready("model", "one")
+        await service.is_model_ready("model", "one")
 
 
 def test_statistics_are_of_a_version_a_model_or_everything(service: V2Service) -> None:

@@ -10,11 +10,16 @@ from tritonpy.backends import BACKENDS, CompletionContext
 from tritonpy.config import Devices, OnnxSignature, OnnxTensor, normalize, parse_config
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.worker_host import WorkerSpec
 
 _FILE = Path("/models/m/1/model.onnx")
 _SIGNATURE = OnnxSignature(
     inputs=(OnnxTensor("x", "FP32", (-1, 4)),), outputs=(OnnxTensor("y", "INT64", (-1,)),)
 )
+
+
+def _no_worker(spec: WorkerSpec) -> None:
+    raise AssertionError(f"no worker is to complete {spec.model_name}")
 
 
 def _context(auto_complete: bool = True) -> CompletionContext:
@@ -25,7 +30,15 @@ def _context(auto_complete: bool = True) -> CompletionContext:
         assert described == [str(_FILE)], "a file is read once"
         return _SIGNATURE
 
-    return CompletionContext(describe, Devices(), auto_complete, default_max_batch_size=6)
+    return CompletionContext(
+        describe_onnx_model=describe,
+        complete_python_model=_no_worker,
+        version=1,
+        model_directory=_FILE.parents[1],
+        devices=Devices(),
+        auto_complete=auto_complete,
+        default_max_batch_size=6,
+    )
 
 
 def _config(text: str) -> ModelConfig:
@@ -36,6 +49,7 @@ def test_backends_are_found_by_their_names() -> None:
     assert {name: backend.name for name, backend in BACKENDS.items()} == {
         "onnxruntime": "onnxruntime",
         "identity": "identity",
+        "python": "python",
     }
 
 

@@ -126,6 +126,7 @@ _OURS = {
     "max-connections",
     "idle-timeout-secs",
     "request-timeout-secs",
+    "python-worker-timeout",
     "http-use-ssl",
     "http-use-ssl-mutual",
     "http-server-cert",

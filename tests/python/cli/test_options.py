@@ -149,8 +149,9 @@ def test_the_environment_sets_test_hooks_and_log_escapes() -> None:
     assert options.repository.delay_until_queued == 5
 
 
-def test_a_model_file_needs_no_repository(tmp_path: Path) -> None:
-    file = tmp_path / "net.onnx"
+@pytest.mark.parametrize("name", ["net.onnx", "net.py"])
+def test_a_model_file_needs_no_repository(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
     file.write_text("")
     options = parse_options([str(file), "--http-port=0"], {}).options
     assert options.repository.model_file == file

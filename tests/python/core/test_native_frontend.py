@@ -118,6 +118,20 @@ def test_health_is_what_was_told_last(frontend: NativeFrontend) -> None:
     assert _exchange(port, _LIVE).startswith(b"HTTP/1.1 503 ")
 
 
+def test_models_that_check_themselves_are_asked_for_over_the_bridge(
+    frontend: NativeFrontend,
+) -> None:
+    descriptor, port = _listening()
+    frontend.listen_http(HttpOptions(), descriptor)
+    ready = _LIVE.replace(b"health/live", b"models/m/ready")
+    assert _exchange(port, ready).startswith(b"HTTP/1.1 4")
+    frontend.set_models_have_checks(True)
+    with _connect(port) as client:
+        client.sendall(ready)
+        (event,) = _next_events(frontend)
+        assert (event.kind, event.target) == (EventKind.HTTP_REQUEST, b"/v2/models/m/ready")
+
+
 def test_certificates_that_are_none_are_refused_and_their_socket_closed(
     frontend: NativeFrontend, tmp_path: Path
 ) -> None:

@@ -49,6 +49,9 @@ class _FakeFrontend(FakeBridge):
     def set_health(self, *, ready: bool, exiting: bool) -> None:
         self.health.append((ready, exiting))
 
+    def set_models_have_checks(self, have_checks: bool) -> None:
+        assert not have_checks  # nobody runs models with code of their own
+
     def finish(self, grace_s: float) -> bool:
         self.journal.append(f"finish {grace_s:g}")
         return self.all_finish

@@ -34,5 +34,11 @@ def test_integral_values_are_written_as_integers(value: float, text: str) -> Non
     assert render([_family(Sample((), value))]).decode().endswith(f"a_total {text}\n")
 
 
+def test_values_without_end_are_written_as_prometheus_reads_them() -> None:
+    values = (float("inf"), float("-inf"), float("nan"))
+    page = render([_family(*(Sample((), value) for value in values))]).decode()
+    assert page.splitlines()[2:] == ["a_total +Inf", "a_total -Inf", "a_total NaN"]
+
+
 def test_family_without_samples_is_absent() -> None:
     assert render([_family()]) == b""

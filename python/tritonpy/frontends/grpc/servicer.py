@@ -30,7 +30,7 @@ class ControlCalls:
         return v2.ServerReadyResponse(ready=self._service.is_ready())
 
     async def model_ready(self, request: v2.ModelReadyRequest) -> v2.ModelReadyResponse:
-        ready = self._service.is_model_ready(request.name, request.version)
+        ready = await self._service.is_model_ready(request.name, request.version)
         return v2.ModelReadyResponse(ready=ready)
 
     async def server_metadata(self, _: v2.ServerMetadataRequest) -> v2.ServerMetadataResponse:

@@ -1,7 +1,8 @@
 """The HTTP front end as one ASGI application.
 
 Inference is answered here, before any routing: at tens of microseconds a request, a router, request
-and response objects would cost more than the work. Everything else goes to the control plane.
+and response objects would cost more than the work. Everything else goes to the application behind:
+the generate routes, and then the control plane.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class HttpApp:
         log: Log,
         max_input_size: int,
     ) -> None:
-        """`control` answers everything but inference; sizes are in bytes."""
+        """`control` answers everything but infer; sizes are in bytes."""
         self._service = service
         self._inference = inference
         self._control = control

@@ -122,7 +122,7 @@ class _Endpoints:
         return _empty(self._service.is_ready())
 
     async def model_ready(self, request: Request) -> Response:
-        self._service.require_model_ready(*_model_of(request))
+        await self._service.require_model_ready(*_model_of(request))
         return _empty()
 
     async def model_metadata(self, request: Request) -> Response:

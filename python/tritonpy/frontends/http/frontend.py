@@ -8,6 +8,7 @@ from tritonpy.api import V2Service
 from tritonpy.core import Core, Inference, Log
 from tritonpy.frontends.http.app import HttpApp
 from tritonpy.frontends.http.control import control_app
+from tritonpy.frontends.http.generate import GenerateApp
 from tritonpy.frontends.http.listener import HttpListener
 from tritonpy.options import HttpOptions
 
@@ -33,6 +34,7 @@ class HttpFrontend:
         self._log = log
         self._service = service
         self._control = control_app(service, log, options.max_input_size, render_metrics)
+        self._render_metrics = render_metrics
         self._inference: Inference | None = None
         self._listener: HttpListener | None = None
 
@@ -40,9 +42,10 @@ class HttpFrontend:
         """Listen, and log that it does. Raises as HttpListener.start."""
         options = self._options
         self._inference = self._core.inference()
-        app = HttpApp(
-            self._service, self._inference, self._control, self._log, options.max_input_size
-        )
+        service, inference, log = self._service, self._inference, self._log
+        size, metrics = options.max_input_size, self._render_metrics
+        others = GenerateApp(service, inference, self._control, log, size, metrics)
+        app = HttpApp(service, inference, others, log, size)
         self._listener = HttpListener(
             app,
             options.address,

@@ -12,6 +12,7 @@ from tritonpy.errors import TritonError
 from tritonpy.frontends.grpc.servicer import control_calls
 from tritonpy.frontends.http.app import HttpApp
 from tritonpy.frontends.http.control import control_app
+from tritonpy.frontends.http.generate import GenerateApp
 from tritonpy.frontends.listening_socket import BACKLOG, bound_socket
 from tritonpy.frontends.native.grpc_call import GrpcCall
 from tritonpy.frontends.native.http_call import HttpCall
@@ -40,6 +41,7 @@ class NativeHttpFrontend:
         self._service = service
         self._log = log
         self._control = control_app(service, log, options.max_input_size, render_metrics)
+        self._render_metrics = render_metrics
         self._inference: Inference | None = None
 
     async def start(self) -> None:
@@ -52,13 +54,10 @@ class NativeHttpFrontend:
         try:
             frontend, bridge = self._io.open()
             self._inference = self._core.inference()
-            app = HttpApp(
-                self._service,
-                self._inference,
-                self._control,
-                self._log,
-                self._options.max_input_size,
-            )
+            service, inference, log = self._service, self._inference, self._log
+            size, metrics = self._options.max_input_size, self._render_metrics
+            others = GenerateApp(service, inference, self._control, log, size, metrics)
+            app = HttpApp(service, inference, others, log, size)
             bridge.open_with(EventKind.HTTP_REQUEST, partial(HttpCall, app, self._log))
             frontend.listen_http(self._options, listening.detach())
         except TritonError:

@@ -71,12 +71,16 @@ class _Health:
         self._frontend = frontend
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._is_due = False  # on the loop
 
     def note_change(self) -> None:
-        """Tell what is so now. On the loop, so that the last to tell knows the last change."""
+        """Tell what is so then. On the loop, so that the last to tell knows the last change."""
         if threading.get_ident() == self._thread:
             self.tell()
             return
+        if self._is_due:  # whoever made it so has the loop look after this change, too
+            return
+        self._is_due = True
         try:
             self._loop.call_soon_threadsafe(self.tell)
         except RuntimeError:  # the loop has ended, and with it the front end
@@ -84,8 +88,10 @@ class _Health:
 
     def tell(self) -> None:
         """Tell what is so now."""
+        self._is_due = False
         try:
             ready, exiting = self._service.is_ready(), False
         except TritonError:
             ready, exiting = False, True
+        self._frontend.set_models_have_checks(self._service.models_have_checks)
         self._frontend.set_health(ready=ready, exiting=exiting)

@@ -1,0 +1,105 @@
+#include "backend/message_stream.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace tritonpy {
+
+namespace {
+
+// What one read takes: nearly every message whole.
+constexpr size_t kReadRoom = size_t{64} << 10;
+// Room that stays after a large message.
+constexpr size_t kKeptRoom = size_t{1} << 20;
+
+}  // namespace
+
+MessageStream::~MessageStream() { ::close(descriptor_); }
+
+bool MessageStream::send(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent <= 0) {
+            return false;
+        }
+        bytes = bytes.subspan(static_cast<size_t>(sent));
+    }
+    return true;
+}
+
+bool MessageStream::flush() {
+    while (has_unsent()) {
+        ssize_t sent = ::send(descriptor_, queued_.data() + sent_, queued_.size() - sent_,
+                              MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0) {
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        }
+        sent_ += static_cast<size_t>(sent);
+    }
+    queued_.clear();
+    sent_ = 0;
+    if (queued_.capacity() > kKeptRoom) {
+        queued_.shrink_to_fit();
+    }
+    return true;
+}
+
+bool MessageStream::receive(bool wait) {
+    if (begin_ > 0) {
+        std::memmove(received_.data(), received_.data() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (end_ == 0 && received_.size() > kKeptRoom) {
+        received_ = Bytes();
+    }
+    if (received_.size() - end_ < kReadRoom) {
+        // Doubled, so that a message is not moved for each piece of it.
+        received_.resize(std::max(end_ + kReadRoom, received_.size() * 2));
+    }
+    ssize_t count = 0;
+    do {
+        count = recv(descriptor_, received_.data() + end_, received_.size() - end_,
+                     wait ? 0 : MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0 && !wait && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return true;
+    }
+    if (count <= 0) {
+        return false;
+    }
+    end_ += static_cast<size_t>(count);
+    return true;
+}
+
+std::optional<MessageStream::Message> MessageStream::next() {
+    std::span<const std::byte> all(received_.data() + begin_, end_ - begin_);
+    if (broken_ || all.size() < kWorkerHeaderSize) {
+        return std::nullopt;
+    }
+    Result<WorkerMessageHeader> header = decode_worker_header(all.first(kWorkerHeaderSize));
+    if (!header.ok()) {
+        broken_ = true;
+        return std::nullopt;
+    }
+    size_t size = header.value().body_size;
+    if (all.size() - kWorkerHeaderSize < size) {
+        return std::nullopt;
+    }
+    begin_ += kWorkerHeaderSize + size;
+    return Message{header.value().kind, all.subspan(kWorkerHeaderSize, size)};
+}
+
+void MessageStream::shut_down() { ::shutdown(descriptor_, SHUT_RDWR); }
+
+}  // namespace tritonpy

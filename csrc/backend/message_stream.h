@@ -1,0 +1,58 @@
+// One stream socket to a worker, cut into messages.
+//
+// Threads: confined to one thread, except shut_down (thread-safe).
+// Owns: the descriptor.
+// Limits: limits::kMaxWorkerMessage for one message; what is queued is bounded by who queues it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "backend/worker_messages.h"
+
+namespace tritonpy {
+
+class MessageStream {
+  public:
+    struct Message {
+        WorkerMessageKind kind;
+        std::span<const std::byte> body;  // valid until the next receive
+    };
+
+    explicit MessageStream(int descriptor) : descriptor_(descriptor) {}
+    ~MessageStream();
+    MessageStream(const MessageStream&) = delete;
+    MessageStream& operator=(const MessageStream&) = delete;
+
+    int descriptor() const { return descriptor_; }
+
+    // Sends all of `bytes`; blocks until the peer has room. False when it has gone.
+    bool send(std::span<const std::byte> bytes);
+    // What is appended here is sent by flush as far as there is room; false when the peer has gone.
+    Bytes& queue() { return queued_; }
+    bool flush();
+    bool has_unsent() const { return sent_ < queued_.size(); }
+
+    // Reads once, and waits for something to read when `wait`. False when the peer has gone.
+    bool receive(bool wait);
+    // The next whole message of what was received, if there is one.
+    std::optional<Message> next();
+    // What came is no message: nothing else can be read.
+    bool broken() const { return broken_; }
+
+    // Ends the conversation both ways; whoever waits in receive or send is told that the peer has
+    // gone.
+    void shut_down();
+
+  private:
+    const int descriptor_;
+    Bytes received_;
+    size_t begin_ = 0;  // of what next has not given out yet
+    size_t end_ = 0;    // of what was received
+    bool broken_ = false;
+    Bytes queued_;
+    size_t sent_ = 0;
+};
+
+}  // namespace tritonpy

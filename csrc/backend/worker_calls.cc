@@ -1,0 +1,156 @@
+#include "backend/worker_calls.h"
+
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace tritonpy {
+
+namespace {
+
+// Travels with a call's request, so that the box is there for as long as the server has that.
+struct CallInServer : Cancellation {
+    std::shared_ptr<AnswerBox> box;  // shared, see AnswerBox
+};
+
+}  // namespace
+
+Status WorkerCalls::start(InferMessage message, WorkerSession& session) {
+    MessageBlocks blocks(session.outputs(), message.arena_size);
+    TRITONPY_RETURN_IF_ERROR(
+        blocks.place(message.block, std::move(message.inputs), message.request->inputs));
+    uint64_t handle = message.call;
+    Status status = submit(message, ++last_tag_);
+    if (!status.ok()) {
+        auto answer = std::make_unique<InferenceResponse>();
+        answer->status = std::move(status);
+        queue_answer(handle, std::move(answer), session);
+    }
+    return Status();
+}
+
+Status WorkerCalls::check(const InferMessage& message) const {
+    const InferenceRequest& request = *message.request;
+    const std::string& name = request.model_name;
+    if (door_ == nullptr) {
+        return unavailable("this server runs no models for other models");
+    }
+    if (calls_.size() >= limits::kMaxWorkerCalls) {
+        return unavailable("too many inference requests of one model instance are under way");
+    }
+    auto model = door_->model_identity(name, request.model_version);
+    if (!model.ok()) {
+        return Status(model.status().code(),
+                      "Failed for execute the inference request. Model '" + name +
+                          "' is not ready.");
+    }
+    if (model.value()->decoupled && !message.decoupled_allowed) {
+        return unsupported(
+            "Model " + name +
+            " is using the decoupled. The current BLS request call doesn't support models using "
+            "the decoupled transaction policy. Please use 'decoupled=True' argument to the "
+            "'exec' or 'async_exec' calls for decoupled models.'");
+    }
+    return Status();
+}
+
+Status WorkerCalls::submit(InferMessage& message, uint64_t tag) {
+    TRITONPY_RETURN_IF_ERROR(check(message));
+    InferenceRequest& request = *message.request;
+    auto state = std::make_shared<CallInServer>();
+    state->box = box_;
+    request.sink = box_.get();
+    request.tag = tag;
+    request.cancellation = state;
+    calls_.emplace(tag, Call{message.call, std::move(state)});
+    Status status = door_->infer(message.request);
+    if (!status.ok()) {
+        calls_.erase(tag);
+    }
+    return status;
+}
+
+void WorkerCalls::cancel(uint64_t handle) {
+    for (auto& [tag, call] : calls_) {
+        if (call.handle == handle) {
+            call.cancellation->requested.store(true, std::memory_order_relaxed);
+        }
+    }
+}
+
+void AnswerBox::deliver(std::unique_ptr<InferenceResponse> response) {
+    const std::shared_ptr<AnswerBox> self = shared_from_this();  // the response may be the last
+    std::lock_guard lock(mutex_);
+    if (!closed_) {
+        items_.push_back(std::move(response));
+        wakeup_.signal_sleeper();
+    }
+}
+
+bool AnswerBox::take_all(std::vector<std::unique_ptr<InferenceResponse>>& into) {
+    std::lock_guard lock(mutex_);
+    std::swap(items_, into);
+    return !into.empty();
+}
+
+bool AnswerBox::arm() {
+    wakeup_.arm();
+    std::lock_guard lock(mutex_);
+    return items_.empty();
+}
+
+void AnswerBox::close() {
+    std::vector<std::unique_ptr<InferenceResponse>> dropped;  // after the lock has gone
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    std::swap(items_, dropped);
+}
+
+void WorkerCalls::drain(WorkerSession& session) {
+    if (!box_->take_all(taken_)) {
+        return;
+    }
+    for (std::unique_ptr<InferenceResponse>& response : taken_) {
+        auto call = calls_.find(response->tag);
+        if (call == calls_.end()) {
+            continue;  // of a worker that has died
+        }
+        uint64_t handle = call->second.handle;
+        if (response->final) {
+            calls_.erase(call);
+        }
+        queue_answer(handle, std::move(response), session);
+    }
+    taken_.clear();
+}
+
+void WorkerCalls::queue_answer(uint64_t handle, std::unique_ptr<InferenceResponse> response,
+                               WorkerSession& session) {
+    BlockPlace place;
+    if (uint64_t size = outputs_size(*response); size > 0) {
+        auto block = session.inputs().allocate(size);
+        if (block.ok()) {
+            copy_outputs(*response, block.value().data);
+            place = {block.value().offset, session.inputs().size()};
+        } else {
+            response->status = block.status();
+            response->outputs.clear();
+        }
+    }
+    encode_answer(handle, *response, place, session.calls_stream().queue());
+}
+
+void WorkerCalls::abandon() {
+    for (auto& [tag, call] : calls_) {
+        call.cancellation->requested.store(true, std::memory_order_relaxed);
+    }
+    calls_.clear();
+}
+
+void WorkerCalls::close() {
+    abandon();
+    box_->close();
+}
+
+}  // namespace tritonpy

@@ -1,0 +1,92 @@
+// What the models of one instance ask of other models, and the answers on their way back.
+//
+// The keeper submits each call to the server. Answers come on any thread into a box, and the keeper
+// copies them into shared memory and tells the worker. A worker that dies leaves its calls behind:
+// they are cancelled, and what still comes for them is dropped. Nobody waits for it, not even the
+// model's unloading: the box lives as long as the server owes an answer to it.
+//
+// Threads: confined to the keeper; the box is thread-safe.
+// Owns: answers until they are sent. Borrows: the door; the wake-up until close.
+// Invariants: 1. every call is answered to the worker that made it with exactly one final answer,
+//                if it lives.
+// Limits: limits::kMaxWorkerCalls at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/inference_door.h"
+#include "backend/worker_messages.h"
+#include "backend/worker_session.h"
+#include "infer/response.h"
+#include "queue/wakeup.h"
+
+namespace tritonpy {
+
+// Where the answers to one instance's calls arrive.
+// Threads: thread-safe; take_all and arm are confined to the keeper.
+// Shared (hence shared_ptr) by the keeper and by every request that the server has.
+class AnswerBox final : public ResponseSink, public std::enable_shared_from_this<AnswerBox> {
+  public:
+    explicit AnswerBox(Wakeup& wakeup) : wakeup_(wakeup) {}
+
+    void deliver(std::unique_ptr<InferenceResponse> response) override;
+    // As Inbox's.
+    bool take_all(std::vector<std::unique_ptr<InferenceResponse>>& into);
+    bool arm();
+    // Drops what is here and what still comes; the wake-up is not used any more.
+    void close();
+
+  private:
+    Wakeup& wakeup_;
+    std::mutex mutex_;  // guards what follows
+    bool closed_ = false;
+    std::vector<std::unique_ptr<InferenceResponse>> items_;
+};
+
+class WorkerCalls {
+  public:
+    // `door` may be null: then every call is refused.
+    WorkerCalls(InferenceDoor* door, Wakeup& wakeup)
+        : door_(door), box_(std::make_shared<AnswerBox>(wakeup)) {}
+    ~WorkerCalls() { close(); }
+    WorkerCalls(const WorkerCalls&) = delete;
+    WorkerCalls& operator=(const WorkerCalls&) = delete;
+
+    // Submits a call; when that fails, queues the answer that says so. internal when the message
+    // names places that cannot be.
+    Status start(InferMessage message, WorkerSession& session);
+    // The worker wants no answer any more; it gets the final one all the same.
+    void cancel(uint64_t call);
+    // Queues the answers that have come for the worker.
+    void drain(WorkerSession& session);
+    // True: nothing is here, and the next answer wakes the keeper.
+    bool arm() { return box_->arm(); }
+
+    // The worker has died: its calls are cancelled and forgotten.
+    void abandon();
+    // The same, for good. Idempotent.
+    void close();
+
+  private:
+    struct Call {
+        uint64_t handle = 0;  // the worker's
+        std::shared_ptr<Cancellation> cancellation;  // shared with the request
+    };
+
+    Status submit(InferMessage& message, uint64_t tag);
+    Status check(const InferMessage& message) const;
+    static void queue_answer(uint64_t handle, std::unique_ptr<InferenceResponse> response,
+                             WorkerSession& session);
+
+    InferenceDoor* const door_;
+    const std::shared_ptr<AnswerBox> box_;
+    uint64_t last_tag_ = 0;
+    std::unordered_map<uint64_t, Call> calls_;  // by tag
+    std::vector<std::unique_ptr<InferenceResponse>> taken_;
+};
+
+}  // namespace tritonpy

@@ -1,0 +1,49 @@
+#include "model/request_outlet.h"
+
+#include <utility>
+
+#include "model/output_check.h"
+
+namespace tritonpy {
+
+void RequestOutlet::complete(const InferenceRequest& request, InferenceResponse& response) const {
+    response.model = identity_;
+    response.tag = request.tag;
+    if (response.status.ok()) {
+        response.status = check_response(*identity_, request, response.outputs);
+    }
+    if (!response.status.ok()) {
+        response.outputs.clear();
+    }
+}
+
+void RequestOutlet::respond(const InferenceRequest& request,
+                            std::unique_ptr<InferenceResponse> response) {
+    response->final = false;
+    complete(request, *response);
+    request.sink->deliver(std::move(response));
+}
+
+void RequestOutlet::finish(std::unique_ptr<InferenceRequest> request,
+                           std::unique_ptr<InferenceResponse> response) {
+    if (response == nullptr) {
+        response = std::make_unique<InferenceResponse>();
+    }
+    response->final = true;
+    request->trace.compute_output_start_ns = clock_.now_ns();
+    complete(*request, *response);
+    const int64_t now_ns = clock_.now_ns();
+    request->trace.compute_end_ns = now_ns;
+    if (response->status.ok()) {
+        cell_.count_success(*request);
+    } else {
+        const bool gone = response->status.code() == StatusCode::kCancelled;
+        stats_.count_failure(gone ? FailureReason::kCanceled : FailureReason::kBackend,
+                             now_ns - request->trace.request_start_ns);
+    }
+    response->request = std::move(request);
+    scheduler_.deliver(std::move(response));
+    in_flight_.remove(1);
+}
+
+}  // namespace tritonpy

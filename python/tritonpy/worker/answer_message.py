@@ -1,0 +1,99 @@
+"""Writing INFER and reading ANSWER: requests that a model makes of other models (BLS)."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tritonpy.worker import wire
+from tritonpy.worker.errors import TritonError
+from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.output_block import OutputBlock
+from tritonpy.worker.response import InferenceResponse
+from tritonpy.worker.tensor import received
+
+if TYPE_CHECKING:
+    from tritonpy.worker.request import InferenceRequest
+
+_INFER: Final = Struct("<QQQQIIqB3xQ")
+_COUNTS: Final = Struct("<HHQ")
+_ANSWER: Final = Struct("<QIBBHQQ")
+_TENSOR: Final = Struct("<BBHIQQ")
+
+
+class Answer(NamedTuple):
+    """One response to a request that this process made."""
+
+    response: InferenceResponse
+    is_final: bool
+
+
+def infer_body(
+    request: InferenceRequest, call: int, arena: OutputArena, *, is_decoupled: bool
+) -> bytes:
+    """Return the body of the INFER for `request`, its tensors written to `arena`.
+
+    TritonModelException where there is no memory; struct.error where a number is out of range.
+    """
+    block = OutputBlock()
+    inputs = []
+    for tensor in request._inputs:
+        offset, size = block.add(tensor)
+        shape = tensor._shape
+        inputs.append(wire.string(tensor._name))
+        inputs.append(_TENSOR.pack(tensor._code, len(shape), 0, 0, offset, size))
+        inputs.append(wire.DIMS[len(shape)].pack(*shape))
+    outputs = sorted(request.requested_output_names())
+    correlation = request._correlation
+    is_text = isinstance(correlation, str)
+    place = block.write(arena)
+    head = _INFER.pack(
+        call,
+        0 if is_text else correlation,
+        request._timeout,
+        request._priority,
+        request._flags,
+        is_decoupled,
+        request._model_version,
+        is_text,
+        arena.size,
+    )
+    texts = (
+        request._model_name,
+        request._id,
+        str(correlation) if is_text else "",
+        request._parameters,
+    )
+    counts = _COUNTS.pack(len(request._inputs), len(outputs) or wire.ALL_OUTPUTS, place)
+    strings = b"".join(map(wire.string, texts))
+    return b"".join((head, strings, counts, *inputs, *map(wire.string, outputs)))
+
+
+def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tuple[int, Answer]:
+    """Return the number of the call and the answer to it in `buffer[at:end]`.
+
+    ValueError, IndexError or struct.error where the message is not well-formed.
+    """
+    call, flags, has_error, code, output_count, place, arena_size = _ANSWER.unpack_from(buffer, at)
+    root = arena.block(place, arena_size) if place else None
+    at += _ANSWER.size
+    message, at = wire.read_string(buffer, at)
+    name, at = wire.read_string(buffer, at)
+    version, at = wire.read_string(buffer, at)
+    parameters, at = wire.read_string(buffer, at)
+    tensors = []
+    for _ in range(output_count):
+        output, at = wire.read_string(buffer, at)
+        data_type, dim_count, _, _, offset, size = _TENSOR.unpack_from(buffer, at)
+        at += _TENSOR.size
+        shape = wire.DIMS[dim_count].unpack_from(buffer, at)
+        at += dim_count << 3
+        tensors.append(received(output, data_type, shape, root, offset, size))
+    if at != end:
+        raise ValueError(f"an answer ends at byte {at}, its message at {end}")
+    error = TritonError(message, code) if has_error else None
+    response = InferenceResponse(tensors, error)
+    response._parameters = parameters
+    response._source = (name, int(version) if version.lstrip("-").isdigit() else -1)
+    return call, Answer(response, bool(flags & wire.FINAL))

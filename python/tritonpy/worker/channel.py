@@ -1,0 +1,92 @@
+"""A socket of framed binary messages: `<IHH` body length, kind, zero; then the body.
+
+One thread at a time may receive; any number may send.
+"""
+
+from __future__ import annotations
+
+import socket
+from struct import Struct
+from typing import Final
+
+from tritonpy.worker.sending import Sender
+
+HEADER: Final = Struct("<IHH")
+# Tensors do not travel here, only their places, ids and parameters.
+MAX_BODY: Final = 64 << 20
+_BUFFER: Final = 64 << 10
+
+
+class Channel:
+    """One end of a socket pair. A message stays in `buffer` until the next one is received."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.setblocking(True)
+        self.buffer = bytearray(_BUFFER)
+        self._start = 0  # of what was received and not yet read
+        self._end = 0
+        self._sender = Sender(self._socket)
+
+    def receive(self) -> tuple[int, int, int] | None:
+        """Return kind, start and end of the next message in `buffer`; None when the peer is gone.
+
+        Blocks. ValueError if the message is longer than any that can be meant.
+        """
+        if not self._have(HEADER.size):
+            return None
+        length, kind, _ = HEADER.unpack_from(self.buffer, self._start)
+        if length > MAX_BODY:
+            raise ValueError(f"a message of {length} bytes, at most {MAX_BODY}")
+        if not self._have(HEADER.size + length):
+            return None
+        start = self._start + HEADER.size
+        self._start = start + length
+        return kind, start, self._start
+
+    def _have(self, size: int) -> bool:
+        """Receive until `size` bytes are there; False at the end of the stream."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        while self._end - self._start < size:
+            if self._start + size > len(self.buffer):
+                self._make_room(size)
+            try:
+                self._end += self._received()
+            except EOFError:
+                return False
+        return True
+
+    def _received(self) -> int:
+        """Receive once, behind what is there; return how many bytes. EOFError at the end."""
+        try:
+            if self._end == 0:
+                count = self._socket.recv_into(self.buffer)
+            else:
+                with memoryview(self.buffer) as view:
+                    count = self._socket.recv_into(view[self._end :])
+        except ConnectionResetError:
+            count = 0
+        if count == 0:
+            raise EOFError
+        return count
+
+    def _make_room(self, size: int) -> None:
+        """Move what is there to the front of a buffer that holds `size` bytes."""
+        rest = self.buffer[self._start : self._end]
+        if size > len(self.buffer):
+            self.buffer = bytearray(size)
+        self.buffer[: len(rest)] = rest
+        self._start, self._end = 0, len(rest)
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Send one message, whole. Blocks while the peer does not read. OSError if it is gone."""
+        self._sender.send(HEADER.pack(len(body), kind, 0) + body)
+
+    def send_from_finalizer(self, kind: int, body: bytes) -> None:
+        """Send one message from `__del__`, where `send` could wait for itself."""
+        self._sender.send_from_finalizer(HEADER.pack(len(body), kind, 0) + body)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._socket.close()

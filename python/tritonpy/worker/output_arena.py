@@ -1,0 +1,144 @@
+"""The shared memory that this process writes and the server reads.
+
+It grows by segments and is cut into blocks. Word 0 of a block's header is 1 while the server has
+the block; the server stores 0 when it is done. Nothing else tells us, so blocks of one size stand
+in one queue, whether free or lent, and whoever needs one looks at the oldest few.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections import deque
+from typing import Final
+
+from tritonpy.worker.errors import TritonModelException
+from tritonpy.worker.memory_limit import available_memory
+
+BLOCK_HEADER_SIZE: Final = 64
+MEBIBYTE: Final = 1 << 20
+_SMALLEST_CLASS: Final = 12  # 4 KiB
+_LARGEST_CLASS: Final = 20  # 1 MiB
+_LOOKS: Final = 16
+# Idle blocks of more than 1 MiB keep their memory up to this sum.
+IDLE_BYTES_MAX: Final = 64 * MEBIBYTE
+# Growth by less is not worth asking how much memory there is.
+_UNCHECKED_GROWTH: Final = 16 * MEBIBYTE
+
+
+class _Block:
+    """Memory of `size` bytes, header included, at `at` in `mapping`."""
+
+    __slots__ = ("at", "is_given_back", "mapping", "place", "size", "word", "words")
+
+    def __init__(self, mapping: mmap.mmap, words: memoryview, start: int, at: int, size: int):
+        self.mapping = mapping
+        self.words = words
+        self.at = at
+        self.word = at >> 2
+        self.place = start + at
+        self.size = size
+        self.is_given_back = False
+
+    def is_free(self) -> bool:
+        """Whether the server has done with it."""
+        return self.words[self.word] == 0
+
+
+# A block to write to: mapping and start of its data there, and its place as the server knows it.
+Lent = tuple[mmap.mmap, int, int]
+
+
+class OutputArena:
+    """Allocates blocks for the server to read. Thread-safe."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+        self.size = os.fstat(fd).st_size  # of the memory: what messages call arena_size
+        self._mapping: mmap.mmap | None = None
+        self._words = memoryview(b"")
+        self._segment_start = self.size
+        self._used = 0  # of the last segment
+        self._classes: list[deque[_Block]] = [deque() for _ in range(_LARGEST_CLASS + 1)]
+        self._large: deque[_Block] = deque()
+
+    def lend(self, size: int) -> Lent:
+        """Return a block for `size` bytes, 64-byte aligned, which is the server's once it is told.
+
+        TritonModelException where there is no memory for it.
+        """
+        needed = size + BLOCK_HEADER_SIZE
+        with self._lock:
+            block = self._small(needed) if needed <= MEBIBYTE else self._big(needed)
+            block.words[block.word] = 1
+        return block.mapping, block.at + BLOCK_HEADER_SIZE, block.place + BLOCK_HEADER_SIZE
+
+    def _small(self, needed: int) -> _Block:
+        number = max((needed - 1).bit_length(), _SMALLEST_CLASS)
+        blocks = self._classes[number]
+        for _ in range(min(len(blocks), _LOOKS)):
+            block = blocks[0]
+            blocks.rotate(-1)
+            if block.is_free():
+                return block
+        block = self._cut(1 << number)
+        blocks.append(block)
+        return block
+
+    def _big(self, needed: int) -> _Block:
+        """Take the first free block that fits and wastes less than half, or a new one."""
+        size = -(-needed // MEBIBYTE) * MEBIBYTE
+        found = None
+        idle = 0
+        for block in self._large:
+            if not block.is_free():
+                continue
+            if found is None and size <= block.size < 2 * size:
+                found = block
+            elif not block.is_given_back:
+                idle += block.size
+                if idle > IDLE_BYTES_MAX:
+                    block.mapping.madvise(mmap.MADV_REMOVE, block.at, block.size)
+                    block.is_given_back = True
+        if found is None:
+            found = self._cut(size)
+            self._large.append(found)
+        elif found.is_given_back:
+            self._reserve(found.place, found.size)
+            found.is_given_back = False
+        return found
+
+    def _cut(self, size: int) -> _Block:
+        """Take `size` bytes that were never used, in a new segment if need be."""
+        if self._mapping is None or self._used + size > len(self._mapping):
+            self._grow(size)
+        assert self._mapping is not None
+        block = _Block(self._mapping, self._words, self._segment_start, self._used, size)
+        self._used += size
+        return block
+
+    def _grow(self, needed: int) -> None:
+        """Append a segment; what is left of the last one is used no more."""
+        ahead = min(self.size // 2, _UNCHECKED_GROWTH) if needed <= MEBIBYTE else 0
+        wanted = max(needed, MEBIBYTE, ahead)
+        size = -(-wanted // MEBIBYTE) * MEBIBYTE
+        start = self.size
+        self._reserve(start, size)
+        self._mapping = mmap.mmap(self._fd, size, offset=start)
+        self._words = memoryview(self._mapping).cast("I")
+        self._segment_start = start
+        self._used = 0
+        self.size = start + size
+
+    def _reserve(self, start: int, size: int) -> None:
+        """Have the kernel set the memory aside now, so that writing to it cannot fail."""
+        try:
+            if size > _UNCHECKED_GROWTH and size > available_memory():
+                raise MemoryError(f"{size} bytes are wanted, {available_memory()} are available")
+            os.posix_fallocate(self._fd, start, size)
+        except (OSError, MemoryError, OverflowError) as error:
+            raise TritonModelException(
+                f"Failed to increase the shared memory pool size by {size} bytes: {error}"
+            ) from error

@@ -1,0 +1,68 @@
+"""Everything that a worker process consists of, in one object; what the API's calls go through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tritonpy.worker import wire
+from tritonpy.worker.bls import Bls
+from tritonpy.worker.calls import Calls
+from tritonpy.worker.channel import Channel
+from tritonpy.worker.control_channel import ControlChannel
+from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.model_signature import ModelSignature
+from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.response_message import ResponseWriter
+
+if TYPE_CHECKING:
+    from tritonpy.worker.response import InferenceResponse
+
+
+class Worker:
+    """The server's memory, the channels to it, and what goes over them. Thread-safe."""
+
+    def __init__(
+        self,
+        signature: ModelSignature,
+        control: ControlChannel,
+        calls: Channel,
+        inputs: InputArena,
+        outputs: OutputArena,
+        *,
+        verbose_level: int,
+    ) -> None:
+        self.signature: Final = signature
+        self.control: Final = control
+        self.inputs: Final = inputs
+        self.outputs: Final = outputs
+        self.writer: Final = ResponseWriter(signature, outputs)
+        self.bls: Final = Bls(Calls(calls, inputs), outputs)
+        self.verbose_level: Final = verbose_level
+        self._calls = calls
+
+    def send_response(
+        self,
+        key: int,
+        response: InferenceResponse | None,
+        outputs: tuple[int, ...] | None,
+        *,
+        is_final: bool,
+    ) -> None:
+        """Send a response to an open request; `outputs` are those that its client wants."""
+        body = self.writer.response(key, response, outputs, is_final=is_final)
+        self._calls.send(wire.RESPONSE, body)
+
+    def abandon(self, key: int) -> None:
+        """Fail an open request that nobody can answer any more. Safe in `__del__`."""
+        from tritonpy.worker.response import failed
+
+        text = (
+            f"Python model instance '{self.signature.instance_name}' dropped the request "
+            "without a final response"
+        )
+        body = self.writer.response(key, failed(text), None, is_final=True)
+        self._calls.send_from_finalizer(wire.RESPONSE, body)
+
+    def call(self, message: dict[str, Any]) -> Any:
+        """Ask the server's Python side; TritonModelException with what it objects."""
+        return self.control.call(message)

@@ -1,0 +1,127 @@
+// The worker's half of the messages: what the server says, read, and what a worker says, made.
+//
+// Threads: compatible; values and functions over bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/message_bytes.h"
+#include "base/check.h"
+#include "memory/buffer.h"
+
+namespace tritonpy {
+
+// What EXECUTE or ANSWER said of a tensor, and a copy of its bytes.
+struct SeenTensor {
+    uint16_t index = 0;
+    std::string name;  // ANSWER only
+    uint8_t data_type = 0;
+    std::vector<int64_t> dims;
+    std::string bytes;
+};
+
+struct SeenRequest {
+    uint64_t key = 0;
+    uint64_t correlation_number = 0;
+    uint64_t timeout_us = 0;
+    uint64_t priority = 0;
+    uint32_t flags = 0;
+    uint32_t cancel_index = 0;
+    bool correlation_is_text = false;
+    std::string id, correlation, parameters;
+    std::vector<SeenTensor> inputs;
+    std::optional<std::vector<uint16_t>> outputs;  // nothing: all
+};
+
+struct SeenAnswer {
+    uint64_t call = 0;
+    bool final = false;
+    bool has_error = false;
+    uint8_t code = 0;
+    std::string error, model, version, parameters;
+    std::vector<SeenTensor> outputs;
+};
+
+// A response as the worker makes it; `block` and offsets are the writer's to fill.
+struct MadeTensor {
+    uint16_t index = 0;
+    uint8_t data_type = 11;
+    std::vector<int64_t> dims;
+    std::string bytes;
+};
+struct MadeResponse {
+    std::optional<std::pair<uint8_t, std::string>> error;
+    std::string parameters;
+    std::vector<MadeTensor> outputs;
+};
+
+inline void read_seen_place(MessageReader& in, size_t rank, const BufferRef& block,
+                       SeenTensor& tensor) {
+    auto offset = in.number<uint64_t>();
+    auto size = in.number<uint64_t>();
+    TRITONPY_CHECK(offset % 64 == 0);
+    for (; rank > 0; --rank) {
+        tensor.dims.push_back(in.number<int64_t>());
+    }
+    if (size > 0) {
+        tensor.bytes.assign(reinterpret_cast<const char*>(block->data() + offset), size);
+    }
+}
+
+inline void read_seen_request(MessageReader& in, SeenRequest& request, const BufferRef& block) {
+    request.key = in.number<uint64_t>();
+    request.correlation_number = in.number<uint64_t>();
+    request.timeout_us = in.number<uint64_t>();
+    request.priority = in.number<uint64_t>();
+    in.skip(8);
+    request.flags = in.number<uint32_t>();
+    request.cancel_index = in.number<uint32_t>();
+    request.inputs.resize(in.number<uint16_t>());
+    auto output_count = in.number<uint16_t>();
+    request.correlation_is_text = in.number<uint8_t>() != 0;
+    in.skip(3);
+    request.id = in.text();
+    request.correlation = in.text();
+    request.parameters = in.text();
+    in.text();
+    for (SeenTensor& input : request.inputs) {
+        input.index = in.number<uint16_t>();
+        auto rank = in.number<uint16_t>();
+        read_seen_place(in, rank, block, input);
+    }
+    if (output_count != 0xFFFF) {
+        request.outputs.emplace();
+        for (; output_count > 0; --output_count) {
+            request.outputs->push_back(in.number<uint16_t>());
+        }
+    }
+}
+
+inline void write_made_response(MessageWriter& out, const MadeResponse& response, uint64_t block,
+                           uint64_t& end) {
+    out.number(uint8_t{response.error.has_value()});
+    out.number(response.error ? response.error->first : uint8_t{0});
+    out.number(static_cast<uint16_t>(response.outputs.size()));
+    out.number(response.outputs.empty() ? uint64_t{0} : block);
+    if (response.error) {
+        out.text(response.error->second);
+    }
+    out.text(response.parameters);
+    for (const MadeTensor& output : response.outputs) {
+        out.number(output.index);
+        out.number(output.data_type);
+        out.number(static_cast<uint8_t>(output.dims.size()));
+        out.number(uint32_t{0});
+        uint64_t offset = (end + 63) / 64 * 64;
+        end = offset + output.bytes.size();
+        out.number(offset);
+        out.number(static_cast<uint64_t>(output.bytes.size()));
+        out.dims(output.dims);
+    }
+}
+
+}  // namespace tritonpy

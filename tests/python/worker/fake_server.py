@@ -1,0 +1,377 @@
+"""The server's end of a worker, in Python: an independent reading of the messages, for tests."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import queue
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import numpy
+from numpy.typing import NDArray
+
+import tritonpy
+
+PROGRAM: Final = Path(tritonpy.__file__).parent / "worker"
+EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER = range(1, 7)
+CODES: Final = {"TYPE_BOOL": 1, "TYPE_INT32": 8, "TYPE_INT64": 9, "TYPE_FP32": 11}
+CODES_OF_MORE: Final = {"TYPE_FP64": 12, "TYPE_STRING": 13, "TYPE_BF16": 14}
+DTYPES: Final = {1: "?", 8: "<i4", 9: "<i8", 11: "<f4", 12: "<f8", 14: "<u2"}
+FIRST_BLOCK: Final = 64 << 10
+INPUTS_SIZE: Final = 4 << 20
+
+
+def text(value: str) -> bytes:
+    """Return a string as messages hold it."""
+    return struct.pack("<I", len(value.encode())) + value.encode()
+
+
+def serialized(items: Sequence[bytes]) -> bytes:
+    """Return strings in V2's serialisation."""
+    return b"".join(struct.pack("<I", len(item)) + item for item in items)
+
+
+def strings_of(data: bytes) -> list[bytes]:
+    """Return the strings in V2's serialisation."""
+    items, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        items.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return items
+
+
+class Reader:
+    """Reads the fields of a message one after another."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, layout: str) -> tuple[Any, ...]:
+        """Read the fields of a little-endian layout."""
+        values = struct.unpack_from("<" + layout, self.data, self.at)
+        self.at += struct.calcsize("<" + layout)
+        return values
+
+    def text(self) -> str:
+        """Read a string."""
+        (length,) = self.take("I")
+        self.at += length
+        return self.data[self.at - length : self.at].decode()
+
+    def is_at_end(self) -> bool:
+        """Whether everything was read."""
+        return self.at == len(self.data)
+
+
+@dataclass
+class Request:
+    """What the test asks; inputs by their place in the config."""
+
+    inputs: dict[int, tuple[tuple[int, ...], bytes]] = field(default_factory=dict)
+    outputs: tuple[int, ...] | None = None
+    request_id: str = ""
+    correlation: int | str = 0
+    parameters: str = ""
+    flags: int = 0
+    timeout_us: int = 0
+    priority: int = 0
+    cancel_index: int = 0xFFFFFFFF
+
+
+def fp32(values: Any) -> tuple[tuple[int, ...], bytes]:
+    """Return an FP32 input."""
+    array = numpy.asarray(values, "<f4")
+    return array.shape, array.tobytes()
+
+
+@dataclass
+class Response:
+    """What came for one request. `verdict`: 0 answered, 1 open, 2 rescheduled."""
+
+    verdict: int = 0
+    error: str | None = None
+    code: int = 0
+    parameters: str = ""
+    outputs: dict[int, NDArray[Any] | list[bytes]] = field(default_factory=dict)
+    shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    key: int = 0
+    is_final: bool = True
+    is_empty: bool = False
+
+    def values(self, index: int = 0) -> list[Any]:
+        """Return an output as a list; AssertionError where there is an error."""
+        assert self.error is None
+        output = self.outputs[index]
+        return output if isinstance(output, list) else list(output.tolist())
+
+
+class FakeServer:
+    """Starts a worker and speaks with it. The requests' keys are their places, from 1 on."""
+
+    def __init__(
+        self,
+        model_path: Path,
+        config: dict[str, Any],
+        *,
+        mode: str = "serve",
+        on_control: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        pairs = {name: socket.socketpair() for name in ("execute", "calls", "control")}
+        self._execute, self._calls, self._control = (ends[0] for ends in pairs.values())
+        self.inputs = os.memfd_create("inputs", os.MFD_CLOEXEC)
+        self.outputs = os.memfd_create("outputs", os.MFD_CLOEXEC)
+        os.ftruncate(self.inputs, INPUTS_SIZE)
+        self.input_map = mmap.mmap(self.inputs, INPUTS_SIZE)
+        self.next_block = FIRST_BLOCK
+        self.next_key = 1
+        self.started: dict[str, Any] = {}
+        self._on_control = on_control or (lambda message: None)
+        self.control_messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        passed = {name: ends[1].fileno() for name, ends in pairs.items()}
+        passed |= {"inputs": self.inputs, "outputs": self.outputs}
+        command = [sys.executable, "-u", str(PROGRAM), "--parent-pid", str(os.getpid())]
+        for name, descriptor in passed.items():
+            command += [f"--{name}-fd", str(descriptor)]
+        self.process = subprocess.Popen(
+            command, pass_fds=tuple(passed.values()), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for ends in pairs.values():
+            ends[1].close()
+        self.send_control(_start_message(model_path, config, mode))
+        self._reading = threading.Thread(target=self._read_control, daemon=True)
+        self._reading.start()
+
+    def send_control(self, message: dict[str, Any]) -> None:
+        """Send a control message."""
+        body = json.dumps(message).encode()
+        self._control.sendall(struct.pack("<I", len(body)) + body)
+
+    def _read_control(self) -> None:
+        while True:
+            head = _exactly(self._control, 4)
+            body = head and _exactly(self._control, struct.unpack("<I", head)[0])
+            if not body:
+                self.control_messages.put(None)
+                return
+            message = json.loads(body)
+            if "id" in message and message["op"] != "answer":
+                self.send_control({"op": "answer", "id": message["id"], **self._told(message)})
+            self.control_messages.put(message)
+
+    def _told(self, message: dict[str, Any]) -> dict[str, Any]:
+        value = self._on_control(message)
+        return {"error": str(value)} if isinstance(value, Exception) else {"value": value}
+
+    def next_control(self, operation: str) -> dict[str, Any]:
+        """Wait for a control message of one operation; others before it are passed over."""
+        while True:
+            message = self.control_messages.get()
+            assert message is not None, f"the worker ended: {self.errors()}"
+            if message["op"] == operation:
+                return message
+
+    def next_control_is_end(self) -> bool:
+        """Wait for the next control message; whether it is the channel's end."""
+        return self.control_messages.get() is None
+
+    @staticmethod
+    def kill_child(pid: int) -> None:
+        """End a process that a model has left behind."""
+        os.kill(pid, signal.SIGKILL)
+
+    def errors(self) -> str:
+        """Wait for the worker's end and return what it printed as errors."""
+        return self.process.communicate()[1].decode()
+
+    def write_block(self, pieces: Sequence[bytes]) -> tuple[int, list[int]]:
+        """Write tensors into a new block of the inputs; return its place and their offsets."""
+        offsets, end = [], 0
+        for piece in pieces:
+            offsets.append(end)
+            end = (end + len(piece) + 63) & ~63
+        start = self.next_block
+        self.next_block = start + 64 + end
+        assert self.next_block <= INPUTS_SIZE
+        struct.pack_into("<I", self.input_map, start, 1)
+        for at, piece in enumerate(pieces):
+            place = start + 64 + offsets[at]
+            self.input_map[place : place + len(piece)] = piece
+        return start + 64, offsets
+
+    def is_lent(self, block: int) -> bool:
+        """Whether the worker still has a block of the inputs."""
+        return bool(struct.unpack_from("<I", self.input_map, block - 64)[0])
+
+    def begin(self, requests: Sequence[Request]) -> int:
+        """Send a batch; return the place of its block of the inputs."""
+        pieces = [data for request in requests for _, data in request.inputs.values()]
+        block, offsets = self.write_block(pieces)
+        body = struct.pack("<QQI", block if pieces else 0, INPUTS_SIZE, len(requests))
+        piece = iter(offsets)
+        for request in requests:
+            number = 0 if isinstance(request.correlation, str) else request.correlation
+            string = request.correlation if isinstance(request.correlation, str) else ""
+            count = 0xFFFF if request.outputs is None else len(request.outputs)
+            body += struct.pack(
+                "<QQQQq", self.next_key, number, request.timeout_us, request.priority, 0
+            )
+            body += struct.pack(
+                "<IIHH", request.flags, request.cancel_index, len(request.inputs), count
+            )
+            body += struct.pack("<B3x", isinstance(request.correlation, str))
+            body += text(request.request_id) + text(string) + text(request.parameters) + text("")
+            for index, (shape, data) in request.inputs.items():
+                body += struct.pack("<HHQQ", index, len(shape), next(piece), len(data))
+                body += struct.pack(f"<{len(shape)}q", *shape)
+            body += struct.pack(f"<{len(request.outputs or ())}H", *(request.outputs or ()))
+            self.next_key += 1
+        self._execute.sendall(struct.pack("<IHH", len(body), EXECUTE, 0) + body)
+        return block
+
+    def finish(self) -> list[Response]:
+        """Wait for the batch's answers; one for all of them if the batch failed as a whole."""
+        kind, body = self._receive(self._execute)
+        assert kind == EXECUTED
+        reader = Reader(body)
+        outcome, code, _, count, size = reader.take("BBHIQ")
+        if outcome:
+            return [Response(error=reader.text(), code=code)]
+        responses = []
+        for _ in range(count):
+            (verdict,) = reader.take("B3x")
+            response = self._response(reader, size) if verdict == 0 else Response()
+            response.verdict = verdict
+            responses.append(response)
+        assert reader.is_at_end()
+        return responses
+
+    def execute(self, *requests: Request) -> list[Response]:
+        """Run a batch."""
+        self.begin(requests)
+        return self.finish()
+
+    def late_response(self) -> Response:
+        """Wait for a response that comes outside of a batch's answer."""
+        kind, reader = self.next_call()
+        assert kind == RESPONSE
+        key, flags, size, has_response = reader.take("QIQB7x")
+        response = self._response(reader, size) if has_response else Response(is_empty=True)
+        assert reader.is_at_end()
+        response.key, response.is_final = key, bool(flags & 1)
+        return response
+
+    def next_call(self) -> tuple[int, Reader]:
+        """Wait for a message on the channel of calls."""
+        kind, body = self._receive(self._calls)
+        return kind, Reader(body)
+
+    def send_call(self, kind: int, body: bytes) -> None:
+        """Send a message on the channel of calls."""
+        self._calls.sendall(struct.pack("<IHH", len(body), kind, 0) + body)
+
+    def output_bytes(self, place: int, size: int) -> bytes:
+        """Return bytes of the outputs."""
+        return os.pread(self.outputs, size, place)
+
+    def free_output(self, block: int) -> None:
+        """Give a block of the outputs back."""
+        os.pwrite(self.outputs, b"\0\0\0\0", block - 64)
+
+    def _response(self, reader: Reader, arena_size: int) -> Response:
+        has_error, code, count, block = reader.take("BBHQ")
+        error = reader.text() if has_error else None
+        response = Response(error=error, code=code, parameters=reader.text())
+        for _ in range(count):
+            index, data_type, dim_count, zero, offset, size = reader.take("HBBIQQ")
+            shape = reader.take(f"{dim_count}q")
+            assert zero == 0
+            assert block + offset + size <= arena_size == os.fstat(self.outputs).st_size
+            data = self.output_bytes(block + offset, size)
+            response.shapes[index] = shape
+            if data_type == CODES_OF_MORE["TYPE_STRING"]:
+                response.outputs[index] = strings_of(data)
+            else:
+                array = numpy.frombuffer(data, DTYPES[data_type])
+                response.outputs[index] = array.reshape(shape)
+        return response
+
+    def _receive(self, channel: socket.socket) -> tuple[int, bytes]:
+        head = _exactly(channel, 8)
+        if not head:
+            raise AssertionError(f"the worker ended: {self.errors()}")
+        length, kind, _ = struct.unpack("<IHH", head)
+        return kind, _exactly(channel, length)
+
+    def unload(self) -> int:
+        """Close the channel of batches and wait for the worker's end; return its exit code."""
+        self._execute.close()
+        return self.process.wait()
+
+    def __enter__(self) -> FakeServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reading.join()
+        for channel in (self._execute, self._calls, self._control):
+            channel.close()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.input_map.close()
+        os.close(self.inputs)
+        os.close(self.outputs)
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        try:
+            piece = channel.recv(size - len(data))
+        except OSError:
+            piece = b""
+        if not piece:
+            return b""
+        data += piece
+    return data
+
+
+def _start_message(model_path: Path, config: dict[str, Any], mode: str) -> dict[str, Any]:
+    return {
+        "op": "start",
+        "mode": mode,
+        "args": {
+            "model_config": json.dumps(config),
+            "model_instance_kind": "CPU",
+            "model_instance_name": f"{config['name']}_0_0",
+            "model_instance_device_id": "0",
+            "model_repository": str(model_path.parents[1]),
+            "model_version": model_path.parent.name,
+            "model_name": config["name"],
+        },
+        "model_path": str(model_path),
+        "decoupled": config.get("model_transaction_policy", {}).get("decoupled", False),
+        "max_batch_size": config.get("max_batch_size", 0),
+        "inputs": config.get("input", []),
+        "outputs": config.get("output", []),
+        "log": {"verbose_level": 0},
+    }
