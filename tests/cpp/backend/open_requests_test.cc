@@ -35,11 +35,11 @@ struct OpenRequestsTest : ::testing::Test {
     }
     static std::unique_ptr<InferenceResponse> said(const std::string& word) {
         auto response = std::make_unique<InferenceResponse>();
-        response->parameters.push_back({"word", word});
+        response->parameters = {{"word", word}};
         return response;
     }
     static std::string word_of(const CollectingOutlet::Answer& answer) {
-        return std::get<std::string>(answer.response->parameters.at(0).value);
+        return std::get<std::string>(answer.response->parameters.list().at(0).value);
     }
 
     CollectingOutlet outlet;
@@ -122,7 +122,7 @@ TEST_F(OpenRequestsTest, clients_that_have_gone_are_told_once) {
 class NestingOutlet final : public ResponseOutlet {
   public:
     void respond(const InferenceRequest&, std::unique_ptr<InferenceResponse> response) override {
-        words += std::get<std::string>(response->parameters.at(0).value);
+        words += std::get<std::string>(response->parameters.list().at(0).value);
         if (!std::exchange(nested, true)) {
             inside();
             words += "|";
