@@ -186,9 +186,7 @@ def test_models_control_others_in_explicit_mode_only(frontend: str, tmp_path: Pa
         )
 
 
-def test_a_model_has_its_own_word_on_whether_it_is_ready(
-    frontend: str, tmp_path: Path
-) -> None:
+def test_a_model_has_its_own_word_on_whether_it_is_ready(frontend: str, tmp_path: Path) -> None:
     write_python_model(tmp_path, "checking", _CHECKING, _CONFIG)
     with RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server:
         for protocol in ("http", "grpc"):
