@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
-from tests.conformance.metrics_page import metrics_page
+from tests.conformance.metrics_page import metrics_page, wait_until_metrics_say
 from tests.conformance.python_models import EXAMPLES, write_examples
 from tests.conformance.running_server import RunningServer, ServerOptions
 
@@ -95,6 +95,8 @@ def test_a_model_counts_on_the_metrics_page(client: Client, examples: RunningSer
     before = value(f"requests_seen{labels}")
     result = client.infer("custom_metrics", {"INPUT0": np.array([0.5, 1, 2, 3], np.float32)})
     np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), np.array([0.5, 1, 2, 3], np.float32))
+    # The model says these in this order, and nobody waits for them.
+    wait_until_metrics_say(examples, f"values_seen_count{labels} {before + 1:g}")
     assert value(f"requests_seen{labels}") == before + 1
     assert value(f"last_batch_size{labels}") == 1
     bucket = 'values_seen_bucket{model="custom_metrics",version="1",le='
