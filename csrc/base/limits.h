@@ -102,7 +102,8 @@ inline constexpr int64_t kClosingWindowNs = 10'000'000'000;
 // client is not reset before it has read the answer; again as long as the client takes that in.
 inline constexpr int64_t kLingerNs = 2'000'000'000;
 
-// Requests that an io thread submits in one turn before it wakes the instances in between.
+// Requests that an io thread submits in one turn before it wakes the instances in between, and the
+// sockets up to which a turn looks for more.
 inline constexpr size_t kMaxUnwoken = 32;
 // Finished calls that an io thread keeps for reuse.
 inline constexpr size_t kMaxFreeCalls = 4096;

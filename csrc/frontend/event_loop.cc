@@ -72,6 +72,13 @@ void EventLoop::run() {
         }
         fetch_events(/*may_sleep=*/handled + (drained ? 1 : 0) <= kLoneTurn);
         handled = dispatch();
+        // What came while a few were handled joins them: each turn wakes instances, which costs
+        // more than to look once more.
+        for (size_t more = handled; more > kLoneTurn && handled < limits::kMaxUnwoken;
+             handled += more) {
+            fetch_events(/*may_sleep=*/false);
+            more = dispatch();
+        }
         timers_.advance(now_ns_);
     }
 }
