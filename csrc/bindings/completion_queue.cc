@@ -3,11 +3,11 @@
 #include <pybind11/pybind11.h>
 
 #include <bit>
-#include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "frontend/held_bytes.h"
 
 namespace tritonpy {
 
@@ -85,9 +85,7 @@ void CompletionQueue::cut_off(const std::shared_ptr<CompletionCall>& call,
     call->cut_off_.store(true, std::memory_order_relaxed);
     call->cancellation->requested.store(true, std::memory_order_relaxed);
     auto farewell = std::make_unique<InferenceResponse>();
-    farewell->status = unavailable(
-        "the responses to this request were cut off, because its client reads them too slowly: " +
-        std::to_string(call->held_.load(std::memory_order_relaxed)) + " bytes wait for it");
+    farewell->status = reads_too_slowly(call->held_.load(std::memory_order_relaxed));
     farewell->model = too_much.model;
     farewell->tag = too_much.tag;
     delivered_.push({call, CompletionShare(*call, held_by(*farewell)), std::move(farewell)});

@@ -46,17 +46,12 @@ bool ModelInstance::has_healthy_sibling() const {
                        [](const auto& sibling) { return sibling->healthy(); });
 }
 
-void ModelInstance::wait_for_turn() {
+// Before a pull siblings may do the work. Its model may also have died while it slept over an empty
+// queue: then what it was woken for waits for the successor.
+void ModelInstance::wait_until_healthy() {
     while (!executor_->healthy() && !requests_->wait_until_healthy() &&
            !stopping_.load(std::memory_order_relaxed) &&
-           (!requests_->hopeless() || has_healthy_sibling())) {
-    }
-}
-
-// Its model died while it slept over an empty queue: what it was woken for waits for the successor.
-void ModelInstance::wait_with_batch() {
-    while (!executor_->healthy() && !requests_->wait_until_healthy() &&
-           !stopping_.load(std::memory_order_relaxed) && !requests_->hopeless()) {
+           (!requests_->hopeless() || (!busy() && has_healthy_sibling()))) {
     }
 }
 
@@ -64,13 +59,13 @@ void ModelInstance::loop() {
     Pull pull;
     while (pull.kind != Pull::Kind::kStopped) {
         if (requests_ != nullptr) {
-            wait_for_turn();
+            wait_until_healthy();
         }
         pull = context_.scheduler.pull(batch_, dropped_);
         answer_dropped();
         if (busy()) {
             if (requests_ != nullptr) {
-                wait_with_batch();
+                wait_until_healthy();
             }
             begin();
             complete();

@@ -89,8 +89,7 @@ class ModelInstance {
 
   private:
     void loop();
-    void wait_for_turn();
-    void wait_with_batch();
+    void wait_until_healthy();
     bool has_healthy_sibling() const;
     void begin();
     Status execute();

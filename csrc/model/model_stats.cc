@@ -16,6 +16,15 @@ uint64_t milliseconds_since_epoch() {
 
 uint64_t non_negative(int64_t ns) { return static_cast<uint64_t>(std::max<int64_t>(ns, 0)); }
 
+// The compute times of one execution.
+BatchSizeStats one_execution(const RequestTrace& trace) {
+    BatchSizeStats once;
+    once.compute_input.add(trace.compute_input_end_ns - trace.compute_start_ns);
+    once.compute_infer.add(trace.compute_output_start_ns - trace.compute_input_end_ns);
+    once.compute_output.add(trace.compute_end_ns - trace.compute_output_start_ns);
+    return once;
+}
+
 }  // namespace
 
 void DurationCount::add(int64_t duration_ns) {
@@ -65,10 +74,7 @@ void ModelStats::Cell::count_executed(const Batch& batch) {
         counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);
     }
     const RequestTrace& trace = batch.requests.front()->trace;  // the compute times of all
-    BatchSizeStats once;
-    once.compute_input.add(trace.compute_input_end_ns - trace.compute_start_ns);
-    once.compute_infer.add(trace.compute_output_start_ns - trace.compute_input_end_ns);
-    once.compute_output.add(trace.compute_end_ns - trace.compute_output_start_ns);
+    const BatchSizeStats once = one_execution(trace);
     counters_.batch_stats[non_negative(batch.rows)].add(once);
     uint64_t requests = batch.requests.size();
     counters_.compute_input.add({requests, requests * once.compute_input.ns});
@@ -77,10 +83,7 @@ void ModelStats::Cell::count_executed(const Batch& batch) {
 }
 
 void ModelStats::Cell::count_execution(int64_t rows, const RequestTrace& times) {
-    BatchSizeStats once;
-    once.compute_input.add(times.compute_input_end_ns - times.compute_start_ns);
-    once.compute_infer.add(times.compute_output_start_ns - times.compute_input_end_ns);
-    once.compute_output.add(times.compute_end_ns - times.compute_output_start_ns);
+    const BatchSizeStats once = one_execution(times);
     std::lock_guard lock(mutex_);
     ++counters_.execution_count;
     counters_.batch_stats[non_negative(rows)].add(once);
@@ -94,9 +97,10 @@ void ModelStats::Cell::count_success(const InferenceRequest& request) {
     counters_.inference_count += non_negative(request.rows);
     counters_.success.add(trace.compute_end_ns - trace.request_start_ns);
     counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);
-    counters_.compute_input.add(trace.compute_input_end_ns - trace.compute_start_ns);
-    counters_.compute_infer.add(trace.compute_output_start_ns - trace.compute_input_end_ns);
-    counters_.compute_output.add(trace.compute_end_ns - trace.compute_output_start_ns);
+    const BatchSizeStats once = one_execution(trace);
+    counters_.compute_input.add(once.compute_input);
+    counters_.compute_infer.add(once.compute_infer);
+    counters_.compute_output.add(once.compute_output);
 }
 
 ModelStats::Cell& ModelStats::add_cell() {
