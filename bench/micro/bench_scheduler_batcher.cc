@@ -61,7 +61,7 @@ void stepped(benchmark::State& state) {
         for (std::unique_ptr<InferenceRequest>& request : requests) {
             TRITONPY_CHECK(scheduler->enqueue(request, 1).ok());
         }
-        TRITONPY_CHECK(scheduler->try_pull(1, batch, dropped).kind == Pull::Kind::kBatch);
+        TRITONPY_CHECK(scheduler->try_pull(0, 1, batch, dropped).kind == Pull::Kind::kBatch);
         TRITONPY_CHECK(batch.requests.size() == batch_size);
         for (size_t i = 0; i < batch_size; ++i) {
             requests[i] = std::move(batch.requests[i]);
@@ -101,7 +101,7 @@ class ReturnSink final : public ResponseSink {
 void run_instance(Scheduler& scheduler) {
     Batch batch;
     std::vector<DroppedRequest> dropped;
-    while (scheduler.pull(batch, dropped).kind != Pull::Kind::kStopped) {
+    while (scheduler.pull(0, batch, dropped).kind != Pull::Kind::kStopped) {
         for (std::unique_ptr<InferenceRequest>& request : batch.requests) {
             auto response = std::make_unique<InferenceResponse>();
             response->request = std::move(request);

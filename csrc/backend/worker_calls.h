@@ -18,7 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "backend/inference_door.h"
+#include "infer/inference_door.h"
 #include "backend/worker_messages.h"
 #include "backend/worker_session.h"
 #include "infer/response.h"

@@ -67,8 +67,8 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
             continue;
         }
         may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
-        instances_.push_back(
-            std::make_unique<ModelInstance>(spec.name, std::move(executor), borrowed));
+        instances_.push_back(std::make_unique<ModelInstance>(spec.name, instances_.size(),
+                                                             std::move(executor), borrowed));
     }
     if (instances_.empty()) {
         return invalid_arg("model '" + identity_->name +

@@ -9,9 +9,10 @@
 
 namespace tritonpy {
 
-ModelInstance::ModelInstance(std::string name, std::unique_ptr<Executor> executor,
+ModelInstance::ModelInstance(std::string name, size_t index, std::unique_ptr<Executor> executor,
                              const InstanceContext& context)
     : name_(std::move(name)),
+      index_(index),
       context_(context),
       cell_(context.stats.add_cell()),
       outlet_(context.identity, context.scheduler, context.stats, cell_, context.in_flight,
@@ -61,7 +62,7 @@ void ModelInstance::loop() {
         if (requests_ != nullptr) {
             wait_until_healthy();
         }
-        pull = context_.scheduler.pull(batch_, dropped_);
+        pull = context_.scheduler.pull(index_, batch_, dropped_);
         answer_dropped();
         if (busy()) {
             if (requests_ != nullptr) {
@@ -75,7 +76,7 @@ void ModelInstance::loop() {
 
 Pull ModelInstance::take() {
     TRITONPY_CHECK(!busy());
-    Pull pull = context_.scheduler.try_pull(context_.clock.now_ns(), batch_, dropped_);
+    Pull pull = context_.scheduler.try_pull(index_, context_.clock.now_ns(), batch_, dropped_);
     answer_dropped();
     if (busy()) {
         begin();

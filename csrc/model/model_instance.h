@@ -19,6 +19,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -55,8 +56,9 @@ struct InstanceContext {
 
 class ModelInstance {
   public:
-    // Loader only: takes a statistics cell of its model.
-    ModelInstance(std::string name, std::unique_ptr<Executor> executor,
+    // `index`: its number among the instances that are scheduled. Loader only: takes a statistics
+    // cell of its model.
+    ModelInstance(std::string name, size_t index, std::unique_ptr<Executor> executor,
                   const InstanceContext& context);
     // Joins the thread, which ends when the scheduler is stopped and empty.
     ~ModelInstance() = default;
@@ -102,6 +104,7 @@ class ModelInstance {
         std::unique_ptr<InferenceRequest> request) const;
 
     const std::string name_;
+    const size_t index_;
     const InstanceContext context_;
     ModelStats::Cell& cell_;
     RequestOutlet outlet_;  // before the executor, which uses it to its end

@@ -83,17 +83,19 @@ size_t DynamicBatcher::queued() const {
 
 // ---- instances
 
-Pull DynamicBatcher::pull(Batch& batch, std::vector<DroppedRequest>& dropped) {
+Pull DynamicBatcher::pull(size_t instance, Batch& batch,
+                          std::vector<DroppedRequest>& dropped) {
     const size_t dropped_before = dropped.size();
     const auto is_answer = [&](const Pull& pull) {
         return pull.kind == Pull::Kind::kBatch || pull.kind == Pull::Kind::kStopped ||
                dropped.size() > dropped_before;
     };
     for (;;) {
-        Pull answer = try_pull(clock_.now_ns(), batch, dropped);
+        Pull answer = try_pull(instance, clock_.now_ns(), batch, dropped);
         if (!is_answer(answer)) {
             const Parking::Ticket ticket = idle_instances_.prepare();
-            answer = try_pull(clock_.now_ns(), batch, dropped);  // what came before the ticket
+            // What came before the ticket.
+            answer = try_pull(instance, clock_.now_ns(), batch, dropped);
             if (!is_answer(answer)) {
                 if (answer.kind == Pull::Kind::kWait) {
                     idle_instances_.wait_until(ticket, answer.wait_until_ns);
@@ -108,7 +110,8 @@ Pull DynamicBatcher::pull(Batch& batch, std::vector<DroppedRequest>& dropped) {
     }
 }
 
-Pull DynamicBatcher::try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) {
+Pull DynamicBatcher::try_pull(size_t /*instance*/, int64_t now_ns, Batch& batch,
+                              std::vector<DroppedRequest>& dropped) {
     Pull answer;
     {
         std::lock_guard lock(turn_);

@@ -55,8 +55,9 @@ class DynamicBatcher final : public Scheduler {
     Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
                  bool& wake_due) override;
     void wake() override;
-    Pull try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) override;
-    Pull pull(Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
+                  std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;
     void stop() override;
     size_t queued() const override;

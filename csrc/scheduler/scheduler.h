@@ -64,13 +64,16 @@ class Scheduler {
         return status;
     }
 
-    // The decision at `now_ns`. REQUIRES: `batch` is empty. `dropped` may gain requests with any
-    // answer. Does not block beyond another caller's turn.
-    virtual Pull try_pull(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped) = 0;
+    // The decision at `now_ns` for the instance of that number, counted from 0 over the instances
+    // that are scheduled: some schedulers give each its own requests. REQUIRES: `batch` is empty.
+    // `dropped` may gain requests with any answer. Does not block beyond another caller's turn.
+    virtual Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
+                          std::vector<DroppedRequest>& dropped) = 0;
 
     // Instance threads: blocks until try_pull would not say kIdle or kWait, and calls it; so the
     // answer is kBatch, kStopped, or kIdle when only `dropped` gained requests.
-    virtual Pull pull(Batch& batch, std::vector<DroppedRequest>& dropped) = 0;
+    virtual Pull pull(size_t instance, Batch& batch,
+                      std::vector<DroppedRequest>& dropped) = 0;
 
     // Hands a response on to its sink: at once, or in arrival order where the model's config asks
     // for `preserve_ordering`. Every request that came out of a pull is handed back through here.

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "backend/executor.h"
-#include "backend/inference_door.h"
+#include "infer/inference_door.h"
 #include "backend/worker_launcher.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -56,7 +56,7 @@ class Stepper {
     // Pulls into an empty batch; `dropped` gathers.
     Pull pull(int64_t now_ns = 0) {
         batch.clear();
-        return scheduler->try_pull(now_ns, batch, dropped);
+        return scheduler->try_pull(0, now_ns, batch, dropped);
     }
     // The tags of the batch that is pulled at `now_ns`; empty when there is none.
     std::vector<uint64_t> pull_tags(int64_t now_ns = 0) {
