@@ -1,11 +1,12 @@
 #include "bindings/read_config.h"
 
-#include <pybind11/stl.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "bindings/python_attribute.h"
+#include "bindings/read_batch_input.h"
 
 namespace py = pybind11;
 
@@ -13,28 +14,17 @@ namespace tritonpy {
 
 namespace {
 
-template <typename T>
-T attribute(py::handle object, const char* name) {
-    return object.attr(name).cast<T>();
-}
-
-Shape shape_of(py::handle dims) { return Shape(dims.cast<std::vector<int64_t>>()); }
-
 TensorSpec read_tensor(py::handle tensor) {
     TensorSpec spec;
     spec.name = attribute<std::string>(tensor, "name");
-    auto type_name = attribute<std::string>(tensor, "data_type");
-    std::optional<DataType> type = data_type_of(type_name);
-    if (!type) {
-        throw py::value_error("unknown data type '" + type_name + "' of tensor '" + spec.name +
-                              "'");
-    }
-    spec.data_type = *type;
-    spec.dims = shape_of(tensor.attr("dims"));
-    if (py::object reshape = tensor.attr("reshape"); !reshape.is_none()) {
-        spec.reshape = shape_of(reshape);
+    spec.data_type = data_type_attribute(tensor, spec.name);
+    spec.dims = shape_attribute(tensor, "dims");
+    if (!tensor.attr("reshape").is_none()) {
+        spec.reshape = shape_attribute(tensor, "reshape");
     }
     spec.optional = attribute<bool>(tensor, "optional");
+    spec.ragged = attribute<bool>(tensor, "allow_ragged_batch");
+    spec.scatter_source = attribute<std::string>(tensor, "scatter_source");
     spec.labels = attribute<std::vector<std::string>>(tensor, "labels");
     return spec;
 }
@@ -102,6 +92,7 @@ ModelConfig read_model_config(py::handle config) {
     model.batcher = read_batcher(config);
     model.decoupled = attribute<bool>(config, "decoupled");
     executor.decoupled = model.decoupled;
+    model.batch_inputs = read_batch_inputs(config.attr("batch_inputs"));
     return model;
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "bindings/python_attribute.h"
+
 namespace py = pybind11;
 
 namespace tritonpy {
@@ -12,11 +14,6 @@ namespace tritonpy {
 namespace {
 
 constexpr int64_t kMsPerSecond = 1000;
-
-template <typename T>
-T attribute(py::handle object, const char* name) {
-    return object.attr(name).cast<T>();
-}
 
 // A pathlib.Path; empty for None.
 std::string path_of(py::handle path) {

@@ -20,7 +20,8 @@ std::shared_ptr<const ModelIdentity> identity_of(const ModelConfig& config) {
 
 bool is_uniform(const TensorSpec& input) {
     std::span<const int64_t> dims = input.dims.dims();
-    return !input.optional && std::find(dims.begin(), dims.end(), -1) == dims.end();
+    return !input.optional &&
+           (input.ragged || std::find(dims.begin(), dims.end(), -1) == dims.end());
 }
 
 // The batcher's part, with what only the tensors tell.
@@ -48,6 +49,7 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
 
 Model::Model(const ModelConfig& config, const ModelContext& context)
     : identity_(identity_of(config)),
+      batch_inputs_(config.batch_inputs),
       pool_(context.executor.pool),
       clock_(context.executor.clock),
       has_threads_(context.start_threads),
@@ -58,8 +60,8 @@ Model::~Model() { stop(); }
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
-    const InstanceContext borrowed{identity_, *scheduler_, stats_,    in_flight_,
-                                   pool_,     clock_,      instances_};
+    const InstanceContext borrowed{identity_, *scheduler_, stats_,     in_flight_,
+                                   pool_,     clock_,      instances_, batch_inputs_};
     for (const InstanceSpec& spec : config.instances) {
         TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
         if (spec.passive) {

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/gate.h"
 #include "base/result.h"
+#include "infer/batch_input.h"
 #include "infer/model_identity.h"
 #include "infer/request.h"
 #include "model/in_flight_count.h"
@@ -97,6 +98,7 @@ class Model {
     Status create_instances(const ModelConfig& config, const ModelContext& context);
 
     const std::shared_ptr<const ModelIdentity> identity_;
+    const std::vector<BatchInputSpec> batch_inputs_;
     BlockPool& pool_;
     const Clock& clock_;
     const bool has_threads_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/executor.h"
+#include "infer/batch_input.h"
 #include "scheduler/batcher_config.h"
 
 namespace tritonpy {
@@ -19,6 +20,7 @@ struct ModelConfig {
     BatcherConfig batcher;
     std::vector<InstanceSpec> instances;  // at least one that is not passive
     bool decoupled = false;
+    std::vector<BatchInputSpec> batch_inputs;
 };
 
 }  // namespace tritonpy

@@ -107,6 +107,9 @@ void ModelInstance::begin() {
         return;  // which takes them as they are
     }
     gathered_ = gather_inputs(batch_, context_.pool);
+    if (gathered_.ok()) {
+        gathered_ = add_batch_inputs(context_.batch_inputs, batch_, context_.pool);
+    }
     stamp(&RequestTrace::compute_input_end_ns);
 }
 
@@ -154,7 +157,8 @@ Status ModelInstance::execute() {
     stamp(&RequestTrace::compute_output_start_ns);
     TRITONPY_RETURN_IF_ERROR(check_outputs(*context_.identity, batch_));
     bool batching = context_.identity->max_batch_size > 0;
-    TRITONPY_RETURN_IF_ERROR(scatter_outputs(batch_, batching, outputs_of_request_));
+    TRITONPY_RETURN_IF_ERROR(scatter_outputs(batch_, batching, outputs_of_request_,
+                                             context_.identity->outputs));
     stamp(&RequestTrace::compute_end_ns);
     return Status();
 }

@@ -31,6 +31,7 @@
 #include "base/status.h"
 #include "base/thread.h"
 #include "infer/batch.h"
+#include "infer/batch_input.h"
 #include "infer/model_identity.h"
 #include "memory/block_pool.h"
 #include "model/in_flight_count.h"
@@ -52,6 +53,7 @@ struct InstanceContext {
     const Clock& clock;
     // Of the same model, this one among them; complete before any is started.
     const std::vector<std::unique_ptr<ModelInstance>>& siblings;
+    const std::vector<BatchInputSpec>& batch_inputs;
 };
 
 class ModelInstance {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "model/reshape.h"
 #include "tensor/bytes_tensor.h"
+#include "tensor/reshape.h"
 
 namespace tritonpy {
 
@@ -35,7 +35,7 @@ Status check_output(const ModelIdentity& model, const TensorSpec& spec, Tensor& 
     if (output.data_type != spec.data_type) {
         return wrong_type(model, spec, output);
     }
-    if (!spec.reshape) {
+    if (!spec.reshape || !spec.scatter_source.empty()) {
         return Status();
     }
     size_t leading = model.max_batch_size > 0 ? 1 : 0;

@@ -2,8 +2,9 @@
 //
 // Every output that a request of the batch wants must be there, with the configured type; where
 // the config says `reshape`, the shape is brought back to what clients see. Outputs that the
-// config does not name are left out. (First dimensions and byte sizes are checked where outputs
-// are scattered.) An executor that answers requests itself is checked response by response.
+// config does not name are left out. (First dimensions, byte sizes and all that has a scatter
+// source are checked where outputs are scattered.) An executor that answers requests itself is
+// checked response by response.
 //
 // Threads: immutable; a pure function of its arguments.
 #pragma once

@@ -11,9 +11,9 @@
 
 #include "base/check.h"
 #include "base/result.h"
-#include "model/reshape.h"
 #include "tensor/bytes_tensor.h"
 #include "tensor/input_shape.h"
+#include "tensor/reshape.h"
 
 namespace tritonpy {
 
@@ -268,6 +268,7 @@ Status check_request(const ModelIdentity& model, InferenceRequest& request) {
     // Nothing can fail from here on, so a refused request keeps its shapes.
     request.rows = rows;
     return for_each_input(model, request, [&](const TensorSpec& spec, Tensor& input) {
+        input.ragged = spec.ragged;
         if (spec.reshape) {
             input.shape = reshaped(input.shape, leading_dims(model), spec.dims, *spec.reshape);
         }
@@ -277,6 +278,7 @@ Status check_request(const ModelIdentity& model, InferenceRequest& request) {
 
 void restore_client_shapes(const ModelIdentity& model, InferenceRequest& request) {
     Status restored = for_each_input(model, request, [&](const TensorSpec& spec, Tensor& input) {
+        input.ragged = false;
         if (spec.reshape) {
             input.shape = reshaped(input.shape, leading_dims(model), *spec.reshape, spec.dims);
         }

@@ -16,8 +16,9 @@
 
 namespace tritonpy {
 
-// On success sorts the inputs into config order, applies `reshape` and sets `rows` (the first
-// dimension, which may be 0; 1 for models without batch dimension). Otherwise invalid_arg.
+// On success sorts the inputs into config order, applies `reshape`, marks the ragged ones and sets
+// `rows` (the first dimension, which may be 0; 1 for models without batch dimension). Otherwise
+// invalid_arg.
 Status check_request(const ModelIdentity& model, InferenceRequest& request);
 
 // Undoes the `reshape` of check_request, for a request that goes back to its caller because the

@@ -21,8 +21,9 @@ struct BatcherConfig {
     int64_t max_queue_delay_us = 0;
     bool preserve_ordering = false;
     // Every two requests of the model may share a batch: it has no variable dimensions (but the
-    // batch dimension) and no optional inputs. Then shapes are not compared, and an instance that
-    // waits for a batch to fill is left asleep until enough rows are queued.
+    // batch dimension, and those of ragged inputs) and no optional inputs. Then shapes are not
+    // compared, and an instance that waits for a batch to fill is left asleep until enough rows are
+    // queued.
     bool uniform_requests = false;
     // Requests waiting before `Exceeds maximum queue size`.
     uint32_t max_queue_size = limits::kDefaultQueueSize;

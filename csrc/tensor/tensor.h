@@ -23,6 +23,9 @@ struct Tensor {
     Shape shape;
     std::span<const std::byte> data;
     BufferRef buffer;  // may be null only when data is empty
+    // Inputs only, set by the request check: requests may share a batch whatever this one's shape
+    // is, and the batch has their elements one after the other in a single dimension.
+    bool ragged = false;
 };
 
 }  // namespace tritonpy

@@ -20,6 +20,10 @@ struct TensorSpec {
     // As the backend sees it, when the config says `reshape`; same element count as dims.
     std::optional<Shape> reshape;
     bool optional = false;  // inputs only: a request may leave it out
+    bool ragged = false;    // inputs only: see Tensor::ragged
+    // Outputs only: the input whose shape says what part of a batch's output is a request's, each
+    // variable dimension being as long as the same dimension there; empty: rows say it.
+    std::string scatter_source;
     // Outputs only: labels of the classification extension by element index; may be empty.
     std::vector<std::string> labels;
 

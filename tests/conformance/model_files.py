@@ -73,7 +73,7 @@ def add_sub_model() -> onnx.ModelProto:
         [helper.make_tensor_value_info(f"INPUT{i}", TensorProto.FLOAT, shape) for i in (0, 1)],
         [helper.make_tensor_value_info(f"OUTPUT{i}", TensorProto.FLOAT, shape) for i in (0, 1)],
     )
-    return _checked(graph)
+    return checked_model(graph)
 
 
 def string_identity_model() -> onnx.ModelProto:
@@ -85,10 +85,11 @@ def string_identity_model() -> onnx.ModelProto:
         [helper.make_tensor_value_info("INPUT0", TensorProto.STRING, shape)],
         [helper.make_tensor_value_info("OUTPUT0", TensorProto.STRING, shape)],
     )
-    return _checked(graph)
+    return checked_model(graph)
 
 
-def _checked(graph: onnx.GraphProto) -> onnx.ModelProto:
+def checked_model(graph: onnx.GraphProto) -> onnx.ModelProto:
+    """Return the model of a graph."""
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="tests"
     )

@@ -32,6 +32,22 @@ BatcherConfig random_batcher(Dice& dice, int32_t max_batch_size) {
     return batcher;
 }
 
+// Whether the requests of the batch are alike, but for what may be ragged, and that came flat.
+void check_forms(const SimulatedVersion& version, const Batch& batch, const Violation& violation) {
+    const bool is_ragged = version.config.executor.inputs[0].ragged;
+    const InferenceRequest& first = *batch.requests.front();
+    for (const auto& request : batch.requests) {
+        const auto width = request->inputs[0].shape.dims().back();
+        if (request->inputs.size() != first.inputs.size() ||
+            (!is_ragged && width != first.inputs[0].shape.dims().back())) {
+            violation("a batch has requests of different forms");
+        }
+    }
+    if (is_ragged && batch.inputs[0].shape.rank() != 1) {
+        violation("a ragged input came as " + batch.inputs[0].shape.to_string());
+    }
+}
+
 // Whether every request got into the batch lawfully.
 void check_batch(const SimulatedVersion& version, const Batch& batch, const Violation& violation) {
     int64_t rows = 0;
@@ -45,6 +61,7 @@ void check_batch(const SimulatedVersion& version, const Batch& batch, const Viol
     if (batch.rows > std::max<int64_t>(1, version.config.executor.max_batch_size)) {
         violation("a batch has " + std::to_string(batch.rows) + " rows");
     }
+    check_forms(version, batch, violation);
     if (!version.config.batcher.dynamic_batching && batch.requests.size() != 1) {
         violation("a model that does not batch got " + std::to_string(batch.requests.size()) +
                   " requests at once");
@@ -80,6 +97,10 @@ ModelConfig random_config(Dice& dice, const std::string& name, int64_t version) 
     config.executor.outputs = {
         make_spec("OUTPUT0", DataType::kFp32, config.executor.inputs[0].dims),
         make_spec("OUTPUT1", DataType::kBytes, {1})};
+    if (dice.one_in(2)) {
+        config.executor.inputs[0].ragged = true;
+        config.executor.outputs[0].scatter_source = "INPUT0";
+    }
     if (dice.one_in(3)) {
         Shape reshape = variable ? Shape{1, -1} : Shape{2, 1};
         config.executor.inputs[0].reshape = reshape;

@@ -53,8 +53,8 @@ struct SimulatedVersion {
     bool batches() const { return config.executor.max_batch_size > 0; }
 };
 
-// A configuration of any kind that the core serves: FP32 INPUT0 of variable width and an optional
-// BYTES INPUT1, echoed to OUTPUT0 and OUTPUT1.
+// A configuration of any kind that the core serves: FP32 INPUT0 of variable width, perhaps ragged,
+// and an optional BYTES INPUT1, echoed to OUTPUT0 and OUTPUT1.
 ModelConfig random_config(Dice& dice, const std::string& name, int64_t version);
 
 // What happened to each request of a batch, by tag: OK, or the status that it will be answered

@@ -46,5 +46,7 @@ class Backend:
     needs_file: bool
     complete: Callable[[ModelConfig, Path, CompletionContext], ModelConfig]
     missing_file: Callable[[Path, str], TritonError] = unable_to_find
+    # Whether models get batch inputs and may have batch outputs.
+    has_batch_io: bool = False
     # What workers that run the model are started with, where the backend has workers.
     worker_spec: Callable[[ModelConfig, int, Path, Path], WorkerSpec] | None = None

@@ -19,4 +19,4 @@ def _complete(config: ModelConfig, file: Path, context: CompletionContext) -> Mo
     )
 
 
-ONNXRUNTIME = Backend("onnxruntime", needs_file=True, complete=_complete)
+ONNXRUNTIME = Backend("onnxruntime", needs_file=True, complete=_complete, has_batch_io=True)

@@ -9,6 +9,7 @@ from tritonpy.config.config_json import config_from_json, config_to_json
 from tritonpy.config.data_types import data_type_of, wire_name
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.labels import read_labels
+from tritonpy.config.lower_batch_io import BatchInputSpec
 from tritonpy.config.model_config import (
     CoreModelConfig,
     DynamicBatchingSpec,
@@ -25,6 +26,7 @@ from tritonpy.config.validate import require_valid, validate
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
 __all__ = [
+    "BatchInputSpec",
     "CoreModelConfig",
     "Devices",
     "DynamicBatchingSpec",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tritonpy.config.data_types import wire_name
+from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelInput,
@@ -35,6 +36,7 @@ class TensorSpec:
     allow_ragged_batch: bool = False
     is_shape_tensor: bool = False
     labels: tuple[str, ...] = ()  # of outputs only: names of the classes, by index
+    scatter_source: str = ""  # of outputs only: the input whose shape it comes apart by; "": rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class CoreModelConfig:
     worker: str = ""  # what the backend's worker processes are started with, if it has any
     worker_timeout_s: int = 0  # what one execution in a worker may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
+    batch_inputs: tuple[BatchInputSpec, ...] = ()
 
 
 def lower(
@@ -93,6 +96,7 @@ def lower(
     `labels` are those of the label files, by output name (`read_labels`).
     """
     optimization = config.optimization
+    sources = scatter_sources(config)
     return CoreModelConfig(
         name=config.name,
         version=version,
@@ -100,7 +104,7 @@ def lower(
         model_path=str(model_path),
         max_batch_size=config.max_batch_size,
         inputs=tuple(_input_spec(tensor) for tensor in config.input),
-        outputs=tuple(_output_spec(tensor, labels) for tensor in config.output),
+        outputs=tuple(_output_spec(tensor, labels, sources) for tensor in config.output),
         instances=tuple(spec for group in config.instance_group for spec in _instance_specs(group)),
         dynamic_batching=_dynamic_batching_spec(config),
         parameters={key: value.string_value for key, value in sorted(config.parameters.items())},
@@ -109,6 +113,7 @@ def lower(
         worker=worker,
         worker_timeout_s=worker_timeout_s,
         delay_until_queued=delay_until_queued,
+        batch_inputs=batch_input_specs(config),
     )
 
 
@@ -124,7 +129,9 @@ def _input_spec(tensor: ModelInput) -> TensorSpec:
     )
 
 
-def _output_spec(tensor: ModelOutput, labels: Mapping[str, tuple[str, ...]]) -> TensorSpec:
+def _output_spec(
+    tensor: ModelOutput, labels: Mapping[str, tuple[str, ...]], sources: Mapping[str, str]
+) -> TensorSpec:
     return TensorSpec(
         name=tensor.name,
         data_type=wire_name(tensor.data_type),
@@ -132,6 +139,7 @@ def _output_spec(tensor: ModelOutput, labels: Mapping[str, tuple[str, ...]]) -> 
         reshape=_reshape(tensor),
         is_shape_tensor=tensor.is_shape_tensor,
         labels=labels.get(tensor.name, ()),
+        scatter_source=sources.get(tensor.name, ""),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tritonpy.config.data_types import data_type_of
+from tritonpy.config.lower_batch_io import scatter_sources
 from tritonpy.config.validate import raise_problems
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
@@ -138,17 +139,31 @@ def _input_problems(config: ModelConfig, signature: OnnxSignature) -> Iterator[s
                 "supported for models that support batching"
             )
         if wanted.allow_ragged_batch:
-            if given.dims != (-1,):
-                yield (
-                    f"unable to load model '{config.name}', ragged input '{wanted.name}' must have "
-                    f"shape [-1] in the model, model provides {_shape_text(given.dims)}"
-                )
+            yield from _ragged_problems(config, wanted, given)
         else:
             yield from _shape_problems(config, wanted, given)
 
 
+def _ragged_problems(config: ModelConfig, wanted: ModelInput, given: OnnxTensor) -> Iterator[str]:
+    expectation = (
+        f"unable to load model '{config.name}', configuration expects model provides input with "
+        "shape [-1] "
+    )
+    if wanted.optional:
+        yield (
+            f"{expectation}for ragged input '{wanted.name}', which is not supported for optional "
+            "input"
+        )
+    if given.dims != (-1,):
+        yield (  # the second blank is Triton's
+            f"{expectation} for ragged input '{wanted.name}', model provides "
+            f"{_shape_text(given.dims)}"
+        )
+
+
 def _output_problems(config: ModelConfig, signature: OnnxSignature) -> Iterator[str]:
     provided = {tensor.name: tensor for tensor in signature.outputs}
+    scattered = scatter_sources(config)
     for wanted in config.output:
         given = provided.get(wanted.name)
         if given is None:
@@ -156,7 +171,8 @@ def _output_problems(config: ModelConfig, signature: OnnxSignature) -> Iterator[
             yield f"unexpected inference output '{wanted.name}', allowed outputs are: {allowed}"
             continue
         yield from _type_problems(config, "output", wanted, given)
-        yield from _shape_problems(config, wanted, given)
+        if wanted.name not in scattered:  # else its shape is another in the model
+            yield from _shape_problems(config, wanted, given)
 
 
 def _type_problems(

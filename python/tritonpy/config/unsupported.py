@@ -36,8 +36,6 @@ def unsupported_features(config: ModelConfig) -> list[str]:
 def _model_features(config: ModelConfig) -> Iterator[str]:
     for field in (
         "runtime",
-        "batch_input",
-        "batch_output",
         "cc_model_filenames",
         "model_warmup",
         "model_repository_agents.agents",
@@ -50,8 +48,6 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
             value = getattr(value, part)
         if value:
             yield field
-    if any(tensor.allow_ragged_batch for tensor in config.input):
-        yield "input.allow_ragged_batch"
 
 
 def _queue_features(dynamic: ModelDynamicBatching) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -132,9 +133,27 @@ def batch_io_problems(config: ModelConfig) -> Iterator[str]:
             elif target in targets:
                 yield f"target output name '{target}' can only be specified once"
             targets.add(target)
+        yield from _scatter_problems(config, batch_output)
 
 
 def _unknown_sources(names: Sequence[str], inputs: set[str]) -> Iterator[str]:
     for name in names:
         if name not in inputs:
             yield f"unknown source input name '{name}'"
+
+
+def _scatter_problems(config: ModelConfig, batch_output: BatchOutput) -> Iterator[str]:
+    # A variable dimension is as long as the same dimension of the source: there must be one. Triton
+    # does not look.
+    outputs = [tensor for tensor in config.output if tensor.name in batch_output.target_name]
+    sources = [tensor for tensor in config.input if tensor.name in batch_output.source_input]
+    for output, source in itertools.product(outputs, sources):
+        if -1 in _backend_dims(output)[len(_backend_dims(source)) :]:
+            yield (
+                f"batch output '{output.name}' has a variable-size dimension that its source input "
+                f"'{source.name}' does not have for {config.name}"
+            )
+
+
+def _backend_dims(tensor: ModelInput | ModelOutput) -> Sequence[int]:
+    return tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims

@@ -237,6 +237,11 @@ def _backend_of(config: ModelConfig) -> Backend:
             f"unable to find backend library for backend '{config.backend}', try specifying "
             "runtime on the model configuration."
         )
+    if (config.batch_input or config.batch_output) and not backend.has_batch_io:
+        raise InvalidArgError(  # the platforms are those of Triton's text
+            "batch inputs and batch outputs are only supported for custom platform and TensorRT "
+            "platform"
+        )
     return backend
 
 

@@ -305,6 +305,21 @@ TEST(RequestCheck, reshapes_for_the_backend_and_back_for_a_caller_that_keeps_it)
     EXPECT_TRUE(check_request(model, *request).ok());
 }
 
+TEST(RequestCheck, marks_ragged_inputs_of_what_it_accepts_and_nothing_else) {
+    ModelIdentity model = batching_model();
+    model.inputs[1].ragged = true;
+    Request request = good_request();
+    ASSERT_TRUE(check_request(model, *request).ok());
+    EXPECT_FALSE(request->inputs[0].ragged);
+    EXPECT_TRUE(request->inputs[1].ragged);
+    EXPECT_EQ(request->inputs[1].shape, (Shape{2, 3}));  // flat only in a batch
+    restore_client_shapes(model, *request);
+    EXPECT_FALSE(request->inputs[1].ragged);
+    request->inputs[0].shape = {2, 3};
+    EXPECT_FALSE(check_request(model, *request).ok());
+    EXPECT_FALSE(request->inputs[1].ragged);
+}
+
 TEST(RequestCheck, accepting_a_request_in_config_order_allocates_nothing) {
     ModelIdentity model = batching_model();
     model.inputs[0].reshape = Shape{2, 1};

@@ -144,8 +144,6 @@ def test_what_is_done_is_not_named(text: str) -> None:
     ("text", "feature"),
     [
         ('runtime: "r"', "runtime"),
-        ("batch_input { }", "batch_input"),
-        ("batch_output { }", "batch_output"),
         ('cc_model_filenames { key: "7.5" value: "f" }', "cc_model_filenames"),
         ("model_warmup { }", "model_warmup"),
         ("model_repository_agents { agents { } }", "model_repository_agents.agents"),
@@ -155,7 +153,6 @@ def test_what_is_done_is_not_named(text: str) -> None:
         ),
         ("response_cache { enable: true }", "response_cache.enable"),
         ("model_metrics { metric_control { } }", "model_metrics.metric_control"),
-        ("input { allow_ragged_batch: true }", "input.allow_ragged_batch"),
         ("dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"),
         (
             "dynamic_batching { default_queue_policy { default_timeout_microseconds: 1 } }",

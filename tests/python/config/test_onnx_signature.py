@@ -205,8 +205,19 @@ def test_config_that_fits_its_model_is_accepted(text: str) -> None:
             'max_batch_size: 2 input { name: "x" data_type: TYPE_FP32 dims: 3 '
             "allow_ragged_batch: true }",
             [
-                "unable to load model 'm', ragged input 'x' must have shape [-1] in the model, "
-                "model provides [-1,3]"
+                "unable to load model 'm', configuration expects model provides input with shape "
+                "[-1]  for ragged input 'x', model provides [-1,3]"
+            ],
+        ),
+        (
+            'input { name: "w" data_type: TYPE_INT32 dims: -1 '
+            "optional: true allow_ragged_batch: true }",
+            [
+                "unable to load model 'm', configuration expects 0 inputs, model provides 1",
+                "unable to load model 'm', configuration expects model provides input with shape "
+                "[-1] for ragged input 'w', which is not supported for optional input",
+                "unable to load model 'm', configuration expects model provides input with shape "
+                "[-1]  for ragged input 'w', model provides [5]",
             ],
         ),
         (

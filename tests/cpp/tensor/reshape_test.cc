@@ -1,7 +1,7 @@
 // Goal: `reshape` maps a shape to the backend's form and back again, batch dimension and variable
 // dimensions included.
 // Method: a table of both forms; each row is checked in both directions.
-#include "model/reshape.h"
+#include "tensor/reshape.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "model/reshape.h"
+#include "tensor/reshape.h"
 
 #include "base/check.h"
 
