@@ -87,7 +87,8 @@ class RequestExecutor {
   public:
     virtual ~RequestExecutor() = default;
 
-    // Where answers go from now on. Comes once, before the first run; `outlet` outlives stop.
+    // Where answers go from now on. Comes before the first run, and again only while nothing that
+    // was taken is unanswered; `outlet` outlives what is taken while it is the one.
     virtual void open(ResponseOutlet& outlet) = 0;
 
     // Takes all of batch.requests (not gathered, backend shapes) and returns when the model can

@@ -8,7 +8,7 @@
 // A model that is not decoupled and answers through a sender says the response and that it was the
 // last separately: here they become one.
 //
-// Threads: thread-safe; open comes first.
+// Threads: thread-safe; open comes first, and never while a request is put.
 // Owns: the requests.
 // Invariants: 1. every request that was put is finished through the outlet exactly once;
 //             2. what comes for a key that was never given or is finished is dropped;
@@ -41,7 +41,7 @@ class OpenRequests {
     OpenRequests(const OpenRequests&) = delete;
     OpenRequests& operator=(const OpenRequests&) = delete;
 
-    // Where answers go. REQUIRES: nothing was put yet.
+    // Where answers go from now on. REQUIRES: what was put is finished.
     void open(ResponseOutlet& outlet) { outlet_ = &outlet; }
 
     // Replaces `keys` with keys for `count` requests, each to be put or given up. unavailable when

@@ -7,6 +7,7 @@
 
 #include "bindings/python_attribute.h"
 #include "bindings/read_batch_input.h"
+#include "bindings/read_warmup.h"
 
 namespace py = pybind11;
 
@@ -93,6 +94,7 @@ ModelConfig read_model_config(py::handle config) {
     model.decoupled = attribute<bool>(config, "decoupled");
     executor.decoupled = model.decoupled;
     model.batch_inputs = read_batch_inputs(config.attr("batch_inputs"));
+    model.warmup = read_warmup(config.attr("warmup"));
     return model;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "model/request_check.h"
+#include "model/warmup.h"
 #include "scheduler/scheduler_factory.h"
 
 namespace tritonpy {
@@ -62,12 +63,14 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
     const InstanceContext borrowed{identity_, *scheduler_, stats_,     in_flight_,
                                    pool_,     clock_,      instances_, batch_inputs_};
+    const Warmup warmup(config.warmup, *identity_, batch_inputs_, context.executor);
     for (const InstanceSpec& spec : config.instances) {
         TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
         if (spec.passive) {
             passive_executors_.push_back(std::move(executor));
             continue;
         }
+        TRITONPY_RETURN_IF_ERROR(warmup.run(spec.name, *executor));
         may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
         instances_.push_back(std::make_unique<ModelInstance>(spec.name, instances_.size(),
                                                              std::move(executor), borrowed));

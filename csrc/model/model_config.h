@@ -11,6 +11,7 @@
 
 #include "backend/executor.h"
 #include "infer/batch_input.h"
+#include "model/warmup.h"
 #include "scheduler/batcher_config.h"
 
 namespace tritonpy {
@@ -21,6 +22,7 @@ struct ModelConfig {
     std::vector<InstanceSpec> instances;  // at least one that is not passive
     bool decoupled = false;
     std::vector<BatchInputSpec> batch_inputs;
+    std::vector<WarmupSample> warmup;
 };
 
 }  // namespace tritonpy

@@ -10,6 +10,7 @@ from tritonpy.config.data_types import data_type_of, wire_name
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_batch_io import BatchInputSpec
+from tritonpy.config.lower_warmup import WarmupInput, WarmupSample, read_warmup
 from tritonpy.config.model_config import (
     CoreModelConfig,
     DynamicBatchingSpec,
@@ -35,6 +36,8 @@ __all__ = [
     "OnnxSignature",
     "OnnxTensor",
     "TensorSpec",
+    "WarmupInput",
+    "WarmupSample",
     "artefact_path",
     "config_from_json",
     "config_to_json",
@@ -46,6 +49,7 @@ __all__ = [
     "parse_config",
     "print_config",
     "read_labels",
+    "read_warmup",
     "require_valid",
     "unsupported_features",
     "unsupported_scheduler",

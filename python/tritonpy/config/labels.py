@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from tritonpy.config.model_files import leads_out
 from tritonpy.errors import InternalError, UnsupportedError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
@@ -19,13 +19,12 @@ def read_labels(config: ModelConfig, model_dir: Path) -> dict[str, tuple[str, ..
     for output in config.output:
         if not output.label_filename:
             continue
-        relative = Path(os.path.normpath(output.label_filename))
-        if relative.is_absolute() or ".." in relative.parts:
+        if leads_out(output.label_filename):
             raise UnsupportedError(
                 f"label file path '{output.label_filename}' for output '{output.name}' in model "
                 f"'{config.name}' is outside model directory"
             )
-        path = model_dir / relative
+        path = model_dir / output.label_filename
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

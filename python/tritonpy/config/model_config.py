@@ -13,6 +13,7 @@ from typing import Final
 
 from tritonpy.config.data_types import wire_name
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
+from tritonpy.config.lower_warmup import WarmupSample
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelInput,
@@ -80,6 +81,7 @@ class CoreModelConfig:
     worker_timeout_s: int = 0  # what one execution in a worker may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
     batch_inputs: tuple[BatchInputSpec, ...] = ()
+    warmup: tuple[WarmupSample, ...] = ()
 
 
 def lower(
@@ -90,10 +92,12 @@ def lower(
     delay_until_queued: int = 0,
     worker: str = "",
     worker_timeout_s: int = 0,
+    warmup: tuple[WarmupSample, ...] = (),
 ) -> CoreModelConfig:
     """Return the plain values of one version of a model. REQUIRES: `config` is valid.
 
-    `labels` are those of the label files, by output name (`read_labels`).
+    `labels` are those of the label files, by output name (`read_labels`), `warmup` the samples with
+    their data (`read_warmup`).
     """
     optimization = config.optimization
     sources = scatter_sources(config)
@@ -114,6 +118,7 @@ def lower(
         worker_timeout_s=worker_timeout_s,
         delay_until_queued=delay_until_queued,
         batch_inputs=batch_input_specs(config),
+        warmup=warmup,
     )
 
 

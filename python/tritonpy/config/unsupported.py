@@ -37,7 +37,6 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
     for field in (
         "runtime",
         "cc_model_filenames",
-        "model_warmup",
         "model_repository_agents.agents",
         "model_operations.op_library_filename",
         "response_cache.enable",

@@ -145,7 +145,6 @@ def test_what_is_done_is_not_named(text: str) -> None:
     [
         ('runtime: "r"', "runtime"),
         ('cc_model_filenames { key: "7.5" value: "f" }', "cc_model_filenames"),
-        ("model_warmup { }", "model_warmup"),
         ("model_repository_agents { agents { } }", "model_repository_agents.agents"),
         (
             'model_operations { op_library_filename: "l" }',
