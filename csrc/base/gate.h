@@ -59,8 +59,8 @@ class Gate {
 
     bool closed() const { return (state_.load(std::memory_order_acquire) & kClosed) != 0; }
 
-    // How many are inside; a snapshot for logs and statistics.
-    uint64_t holders() const { return state_.load(std::memory_order_relaxed) >> 1; }
+    // How many are inside; a snapshot. Acquire: what those wrote who have left is seen.
+    uint64_t holders() const { return state_.load(std::memory_order_acquire) >> 1; }
 
   private:
     static constexpr uint64_t kClosed = 1;

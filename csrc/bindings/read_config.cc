@@ -8,6 +8,7 @@
 #include "bindings/python_attribute.h"
 #include "bindings/read_batch_input.h"
 #include "bindings/read_warmup.h"
+#include "bindings/read_ensemble.h"
 
 namespace py = pybind11;
 
@@ -95,6 +96,7 @@ ModelConfig read_model_config(py::handle config) {
     executor.decoupled = model.decoupled;
     model.batch_inputs = read_batch_inputs(config.attr("batch_inputs"));
     model.warmup = read_warmup(config.attr("warmup"));
+    model.ensemble = read_ensemble(config.attr("ensemble"));
     return model;
 }
 

@@ -22,9 +22,23 @@ class InFlightCount {
     // After `requests` responses were handed over; wakes a drain when they were the last.
     // seq_cst, with the load in count(): the drain announces itself and then reads, this thread
     // writes and then looks for a sleeper, and one of the two must see the other.
+    // The parking place is looked up before: an ensemble may be freed once its count is zero.
     void remove(uint64_t requests) {
+        Parking& all_answered = all_answered_;
         if (count_.fetch_sub(requests, std::memory_order_seq_cst) == requests) {
-            all_answered_.notify_all();
+            all_answered.notify_all();
+        }
+    }
+
+    // Blocks until there are none.
+    void wait_until_none() const {
+        while (true) {
+            Parking::Ticket ticket = all_answered_.prepare();
+            if (count() == 0) {
+                all_answered_.cancel();
+                return;
+            }
+            all_answered_.wait(ticket);
         }
     }
 

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "model/request_check.h"
 #include "model/warmup.h"
+#include "scheduler/ensemble_scheduler.h"
 #include "scheduler/scheduler_factory.h"
 
 namespace tritonpy {
@@ -44,7 +45,9 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
                            " are possible");
     }
     auto model = std::make_unique<Model>(config, context);
-    TRITONPY_RETURN_IF_ERROR(model->create_instances(config, context));
+    if (!model->is_ensemble()) {
+        TRITONPY_RETURN_IF_ERROR(model->create_instances(config, context));
+    }
     return model;
 }
 
@@ -54,10 +57,23 @@ Model::Model(const ModelConfig& config, const ModelContext& context)
       pool_(context.executor.pool),
       clock_(context.executor.clock),
       has_threads_(context.start_threads),
-      in_flight_(context.all_answered),
-      scheduler_(make_scheduler(batcher_of(config), clock_)) {}
+      in_flight_(context.all_answered) {
+    make_intake(config, context);
+}
 
 Model::~Model() { stop(); }
+
+void Model::make_intake(const ModelConfig& config, const ModelContext& context) {
+    if (config.ensemble) {
+        ensemble_answers_.emplace(identity_, stats_, in_flight_, clock_);
+        intake_ = std::make_unique<EnsembleScheduler>(
+            *config.ensemble, *identity_, *context.executor.door, *ensemble_answers_);
+        return;
+    }
+    std::unique_ptr<Scheduler> scheduler = make_scheduler(batcher_of(config), clock_);
+    scheduler_ = scheduler.get();
+    intake_ = std::move(scheduler);
+}
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
@@ -100,7 +116,7 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     request->trace = RequestTrace{};
     request->trace.request_start_ns = now_ns;
     in_flight_.add();
-    Status queued = scheduler_->admit(request, clock_.now_ns(), wake_due);
+    Status queued = intake_->admit(request, clock_.now_ns(), wake_due);
     if (!queued.ok()) {
         in_flight_.remove(1);
         restore_client_shapes(*identity_, *request);
@@ -138,17 +154,34 @@ Status Model::check_ready() const {
 
 ModelStatsSnapshot Model::statistics() const {
     ModelStatsSnapshot snapshot = stats_.snapshot();
-    snapshot.pending = scheduler_->queued();
+    snapshot.pending = intake_->queued();
     return snapshot;
 }
 
 void Model::close() {
     admissions_.close_and_wait();
-    scheduler_->stop();
+    intake_->stop();
+}
+
+bool Model::run_queued() {
+    bool has_run = false;
+    for (const auto& instance : instances_) {
+        if (instance->busy()) {
+            instance->complete();
+            has_run = true;
+        }
+        while (instance->run_once().kind == Pull::Kind::kBatch) {
+            has_run = true;
+        }
+    }
+    return has_run;
 }
 
 void Model::stop() {
     close();
+    if (is_ensemble()) {
+        in_flight_.wait_until_none();
+    }
     for (const auto& instance : instances_) {
         if (has_threads_) {
             instance->join();

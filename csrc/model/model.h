@@ -1,4 +1,5 @@
-// One version of a model that can serve: its queue, its instances and its statistics.
+// One version of a model that can serve: its queue, its instances and its statistics; or for an
+// ensemble, which has neither queue nor instances, the steps that it is made of.
 //
 // A version is built complete and idle, serves from publication until it is closed, and is freed
 // when its last response has been handed over. Two counts make that safe: the *admissions* gate
@@ -6,7 +7,7 @@
 // count in flight covers a request from the queue to its response.
 //
 // Threads: thread-safe, except create and the instances (loader).
-// Owns: scheduler, executors, instances and their threads, statistics.
+// Owns: intake, executors, instances and their threads, statistics.
 // Invariants: 1. a request is taken if and only if infer returns OK, and is then answered once;
 //             2. once close() has returned, no request gets in any more;
 //             3. once stop() has returned, every request taken was answered and no thread is left;
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -28,11 +30,13 @@
 #include "infer/batch_input.h"
 #include "infer/model_identity.h"
 #include "infer/request.h"
+#include "model/ensemble_answers.h"
 #include "model/in_flight_count.h"
 #include "model/model_config.h"
 #include "model/model_instance.h"
 #include "model/model_stats.h"
 #include "queue/parking.h"
+#include "scheduler/request_intake.h"
 #include "scheduler/scheduler.h"
 
 namespace tritonpy {
@@ -70,7 +74,7 @@ class Model {
     // Scheduler::admit does. Does not block. REQUIRES: the caller holds a ModelRef, until it has
     // called wake where that is due.
     Status infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
-    void wake() { scheduler_->wake(); }
+    void wake() { intake_->wake(); }
     // The two at once.
     Status infer(std::unique_ptr<InferenceRequest>& request);
 
@@ -80,13 +84,24 @@ class Model {
     // Requests taken and not answered.
     uint64_t in_flight() const { return in_flight_.count(); }
 
+    // From now on nobody enters any more. Idempotent; does not block.
+    void shut() { admissions_.close(); }
+    // Whether somebody holds a ModelRef.
+    bool is_entered() const { return admissions_.holders() > 0; }
     // Takes no more requests, and lets those queued run at once. Blocks only for callers in the
-    // middle of infer. Idempotent.
+    // middle of infer, of which one of an ensemble may want to enter other models. Idempotent.
     void close();
     // close, then blocks until every request was answered and the instances have ended; without
-    // threads it runs what is queued itself. Idempotent; one caller at a time.
+    // threads it runs what is queued itself. Idempotent; one caller at a time. REQUIRES: the
+    // models that an ensemble is composed of can answer meanwhile, or refuse.
     void stop();
 
+    // Made of steps, which other models run.
+    bool is_ensemble() const { return scheduler_ == nullptr; }
+
+    // Runs what the instances can take now; whether there was anything. REQUIRES: start_threads was
+    // false.
+    bool run_queued();
     // For a simulation, which steps them. REQUIRES: start_threads was false.
     std::span<const std::unique_ptr<ModelInstance>> instances() const { return instances_; }
 
@@ -95,6 +110,7 @@ class Model {
 
     // unavailable when no instance can run.
     Status check_alive() const;
+    void make_intake(const ModelConfig& config, const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
 
     const std::shared_ptr<const ModelIdentity> identity_;
@@ -105,7 +121,9 @@ class Model {
     Gate admissions_;
     InFlightCount in_flight_;
     ModelStats stats_;
-    std::unique_ptr<Scheduler> scheduler_;
+    std::optional<EnsembleAnswers> ensemble_answers_;
+    std::unique_ptr<RequestIntake> intake_;
+    Scheduler* scheduler_ = nullptr;  // intake_, when instances pull from it
     std::unique_ptr<ExecutorFactory> factory_;
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
     bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
@@ -117,6 +135,7 @@ class Model {
 // Threads: compatible. Owns: one place in the model's admissions gate.
 class ModelRef {
   public:
+    ModelRef() = default;  // empty
     // Empty when the model is closed. REQUIRES: the model exists for the duration of the call.
     explicit ModelRef(Model& model) : model_(model.admissions_.try_enter() ? &model : nullptr) {}
     ModelRef(ModelRef&& other) noexcept : model_(std::exchange(other.model_, nullptr)) {}
@@ -135,7 +154,7 @@ class ModelRef {
     Model& operator*() const { return *model_; }
 
   private:
-    Model* model_;
+    Model* model_ = nullptr;
 };
 
 }  // namespace tritonpy

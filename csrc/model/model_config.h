@@ -6,6 +6,7 @@
 // Threads: immutable once built.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,16 +14,19 @@
 #include "infer/batch_input.h"
 #include "model/warmup.h"
 #include "scheduler/batcher_config.h"
+#include "scheduler/ensemble_graph.h"
 
 namespace tritonpy {
 
 struct ModelConfig {
     ExecutorConfig executor;  // name, version, tensors, parameters
     BatcherConfig batcher;
-    std::vector<InstanceSpec> instances;  // at least one that is not passive
+    // At least one that is not passive; none for an ensemble.
+    std::vector<InstanceSpec> instances;
     bool decoupled = false;
     std::vector<BatchInputSpec> batch_inputs;
     std::vector<WarmupSample> warmup;
+    std::optional<EnsembleConfig> ensemble;  // set: no backend, but steps
 };
 
 }  // namespace tritonpy

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -40,9 +41,13 @@ Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const
     return found->second.get();
 }
 
-Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version) const {
+Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version,
+                                      Caller caller) const {
     std::shared_lock lock(mutex_);
     TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    if (refuses_clients_ && caller == Caller::kClient) {
+        return ModelRef();
+    }
     ModelRef held(*model);
     TRITONPY_CHECK(held || closed_);  // what is published is open until then
     return held;
@@ -125,20 +130,65 @@ void ModelRegistry::note_unavailable(std::string_view name, const std::vector<in
     }
 }
 
-void ModelRegistry::close() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    for (auto& [name, entry] : entries_) {
-        for (auto& [version, model] : entry.versions) {
-            if (model != nullptr) {
-                model->close();  // waits for callers in the middle of infer, who hold no lock
+template <typename Predicate>
+bool ModelRegistry::any_model(Predicate holds) const {
+    for (const auto& [name, entry] : entries_) {
+        for (const auto& [version, model] : entry.versions) {
+            if (model != nullptr && holds(*model)) {
+                return true;
             }
         }
     }
+    return std::any_of(retired_.begin(), retired_.end(),
+                       [&](const std::unique_ptr<Model>& model) { return holds(*model); });
+}
+
+template <typename Predicate>
+void ModelRegistry::wait_while_any(Predicate is_inside) const {
+    const auto look = [&] {
+        std::shared_lock lock(mutex_);
+        return any_model(is_inside);
+    };
+    while (look()) {
+        std::this_thread::yield();
+    }
+}
+
+void ModelRegistry::refuse_clients() {
+    {
+        std::lock_guard lock(mutex_);
+        refuses_clients_ = true;
+    }
+    wait_while_any([](const Model& model) { return model.is_ensemble() && model.is_entered(); });
+}
+
+void ModelRegistry::close() {
+    {
+        std::lock_guard lock(mutex_);
+        closed_ = true;
+        for (Model* model : published()) {
+            model->shut();
+        }
+    }
+    wait_while_any([](const Model& model) { return model.is_entered(); });
+    std::lock_guard lock(mutex_);
+    for (Model* model : published()) {
+        model->close();  // nobody is inside, so this does not block
+    }
+}
+
+bool ModelRegistry::has_ensemble_in_flight() const {
+    std::shared_lock lock(mutex_);
+    return any_model(
+        [](const Model& model) { return model.is_ensemble() && model.in_flight() > 0; });
 }
 
 std::vector<Model*> ModelRegistry::models() const {
     std::shared_lock lock(mutex_);
+    return published();
+}
+
+std::vector<Model*> ModelRegistry::published() const {
     std::vector<Model*> all;
     for (const auto& [name, entry] : entries_) {
         for (const auto& [version, model] : entry.versions) {

@@ -5,6 +5,8 @@
 // gets into its queue, whatever is reloaded meanwhile, and nobody can be inside a model that is
 // freed: no counted pointer and no retry is needed. Entering costs about 40 ns, the same from
 // several threads; a plain mutex would cost one reader as much and four at once four times that.
+// Nobody waits for those inside a model while it holds the lock: one inside an ensemble wants to
+// enter other models.
 //
 // Versions that were unloaded or failed to load stay known as unavailable, as in Triton.
 //
@@ -39,14 +41,18 @@ class ModelRegistry {
         uint64_t count;
     };
 
+    // Who asks: a front end for its client, or a model on behalf of a request that it has.
+    enum class Caller : uint8_t { kClient, kModel };
+
     ModelRegistry() = default;
     ModelRegistry(const ModelRegistry&) = delete;
     ModelRegistry& operator=(const ModelRegistry&) = delete;
 
     // The model of a version (-1: the newest ready one), held open; an empty reference when the
-    // registry is closed. not_found `Request for unknown model: ...`, or unavailable when the
-    // version is known and not ready.
-    Result<ModelRef> enter(std::string_view name, int64_t version) const;
+    // registry is closed, for clients also when they are refused. not_found `Request for unknown
+    // model: ...`, or unavailable when the version is known and not ready.
+    Result<ModelRef> enter(std::string_view name, int64_t version,
+                           Caller caller = Caller::kClient) const;
 
     // As enter, also when the registry is closed.
     Result<std::shared_ptr<const ModelIdentity>> identity(std::string_view name,
@@ -68,6 +74,9 @@ class ModelRegistry {
     // state`. A version that is ready stays so.
     void note_unavailable(std::string_view name, const std::vector<int64_t>& versions);
 
+    // From now on no client enters; waits for those in the middle of an ensemble's infer, so that
+    // every request that an ensemble has is in flight by then. Idempotent.
+    void refuse_clients();
     // From now on nobody enters; closes every model (which waits for callers in the middle of
     // infer). Idempotent.
     void close();
@@ -76,6 +85,8 @@ class ModelRegistry {
 
     // Models with requests in flight, retired ones included.
     std::vector<InFlight> in_flight() const;
+    // Whether one of them is an ensemble.
+    bool has_ensemble_in_flight() const;
 
   private:
     struct Entry {
@@ -90,11 +101,20 @@ class ModelRegistry {
     };
 
     Entry& entry_of(std::string_view name);
+    // REQUIRES: mutex_, as any_model.
+    std::vector<Model*> published() const;
+    // Whether `holds(model)` for a model, published or retired. REQUIRES: mutex_.
+    template <typename Predicate>
+    bool any_model(Predicate holds) const;
+    // Blocks while any_model(is_inside), which callers in the middle of infer soon end.
+    template <typename Predicate>
+    void wait_while_any(Predicate is_inside) const;
     Result<Model*> find(std::string_view name, int64_t version) const;
 
     mutable std::shared_mutex mutex_;  // guards what follows
     std::unordered_map<std::string, Entry, NameHash, std::equal_to<>> entries_;
     std::vector<std::unique_ptr<Model>> retired_;
+    bool refuses_clients_ = false;
     bool closed_ = false;
 };
 

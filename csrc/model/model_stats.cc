@@ -103,6 +103,22 @@ void ModelStats::Cell::count_success(const InferenceRequest& request) {
     counters_.compute_output.add(once.compute_output);
 }
 
+void ModelStats::Cell::count_ensemble(const InferenceRequest& request, int64_t now_ns) {
+    const uint64_t now_ms = milliseconds_since_epoch();
+    const RequestTrace& trace = request.trace;
+    const BatchSizeStats sums = one_execution(trace);
+    std::lock_guard lock(mutex_);
+    counters_.last_inference_ms = now_ms;
+    counters_.inference_count += non_negative(request.rows);
+    ++counters_.execution_count;
+    counters_.success.add(now_ns - trace.request_start_ns);
+    counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);
+    counters_.compute_input.add(sums.compute_input);
+    counters_.compute_infer.add(sums.compute_infer);
+    counters_.compute_output.add(sums.compute_output);
+    counters_.batch_stats[non_negative(request.rows)].add(sums);
+}
+
 ModelStats::Cell& ModelStats::add_cell() {
     return *cells_.emplace_back(std::make_unique<Cell>());
 }

@@ -84,6 +84,9 @@ class ModelStats {
         // `rows` rows, and each request that succeeded, perhaps later. Thread-safe.
         void count_execution(int64_t rows, const RequestTrace& times);
         void count_success(const InferenceRequest& request);
+        // A request of an ensemble that succeeded at `now_ns`: an execution of its own, whose
+        // compute times are the sums that its trace holds. Thread-safe.
+        void count_ensemble(const InferenceRequest& request, int64_t now_ns);
 
       private:
         friend class ModelStats;

@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "infer/batch.h"
 #include "infer/request.h"
+#include "scheduler/request_intake.h"
 
 namespace tritonpy {
 
@@ -40,30 +41,8 @@ struct Pull {
     int64_t wait_until_ns = 0;
 };
 
-class Scheduler {
+class Scheduler : public RequestIntake {
   public:
-    virtual ~Scheduler() = default;
-
-    // Takes the request, or returns unavailable (full: `Exceeds maximum queue size`, or stopping)
-    // and leaves it with the caller. Stamps queue_start_ns. Sets `wake_due` when an instance should
-    // hear of it: the caller calls wake soon, once for all that it admits in a burst, so that they
-    // run together. Does not block.
-    virtual Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
-                         bool& wake_due) = 0;
-
-    // Wakes an instance. Does not block.
-    virtual void wake() = 0;
-
-    // The two at once.
-    Status enqueue(std::unique_ptr<InferenceRequest>& request, int64_t now_ns) {
-        bool wake_due = false;
-        Status status = admit(request, now_ns, wake_due);
-        if (wake_due) {
-            wake();
-        }
-        return status;
-    }
-
     // The decision at `now_ns` for the instance of that number, counted from 0 over the instances
     // that are scheduled: some schedulers give each its own requests. REQUIRES: `batch` is empty.
     // `dropped` may gain requests with any answer. Does not block beyond another caller's turn.
@@ -78,12 +57,6 @@ class Scheduler {
     // Hands a response on to its sink: at once, or in arrival order where the model's config asks
     // for `preserve_ordering`. Every request that came out of a pull is handed back through here.
     virtual void deliver(std::unique_ptr<InferenceResponse> response) = 0;
-
-    // Refuses new requests; queued ones still come out. Wakes all. Idempotent.
-    virtual void stop() = 0;
-
-    // Requests waiting, for the pending gauge.
-    virtual size_t queued() const = 0;
 };
 
 }  // namespace tritonpy

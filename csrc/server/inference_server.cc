@@ -10,15 +10,30 @@ namespace tritonpy {
 InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
     : options_(std::move(options)), clock_(clock), log_(log) {}
 
-InferenceServer::~InferenceServer() { registry_.close(); }
+InferenceServer::~InferenceServer() {
+    registry_.close();
+    // Steps of ensembles are answered by other models: an ensemble is idle when those have stopped,
+    // and must not be freed before.
+    for (Model* model : registry_.models()) {
+        if (!model->is_ensemble()) {
+            model->stop();
+        }
+    }
+}
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request));
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request, ModelRegistry::Caller::kClient));
+    return model->infer(request);
+}
+
+Status InferenceServer::ModelDoor::infer(std::unique_ptr<InferenceRequest>& request) {
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model,
+                              server_.enter(*request, ModelRegistry::Caller::kModel));
     return model->infer(request);
 }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request));
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request, ModelRegistry::Caller::kClient));
     bool wake_due = false;
     TRITONPY_RETURN_IF_ERROR(model->infer(request, wake_due));
     if (wake_due) {
@@ -27,9 +42,10 @@ Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, Deferr
     return Status();
 }
 
-Result<ModelRef> InferenceServer::enter(const InferenceRequest& request) const {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model,
-                              registry_.enter(request.model_name, request.model_version));
+Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
+                                        ModelRegistry::Caller caller) const {
+    TRITONPY_ASSIGN_OR_RETURN(
+        ModelRef model, registry_.enter(request.model_name, request.model_version, caller));
     if (!model) {
         return unavailable(request_prefix(request) +
                            "Server is stopping, scheduler for model has stopped accepting new "
@@ -40,7 +56,7 @@ Result<ModelRef> InferenceServer::enter(const InferenceRequest& request) const {
 
 Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) {
     const ModelContext context{{clock_, log_, pool_, options_.onnxruntime_library,
-                                options_.worker_launcher, this},
+                                options_.worker_launcher, &door_},
                                options_.make_factory,
                                all_answered_,
                                options_.start_threads};
@@ -89,20 +105,42 @@ Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,
 }
 
 bool InferenceServer::drain(int64_t deadline_ns) {
+    registry_.refuse_clients();
+    if (options_.start_threads) {
+        wait_until([this] { return !registry_.has_ensemble_in_flight(); }, deadline_ns);
+    } else {
+        run_ensembles();
+    }
     registry_.close();
     if (!options_.start_threads) {
         for (Model* model : registry_.models()) {
-            model->stop();
+            if (!model->is_ensemble()) {
+                model->stop();
+            }
         }
     }
+    return wait_until([this] { return registry_.in_flight().empty(); }, deadline_ns);
+}
+
+void InferenceServer::run_ensembles() {
+    for (bool has_run = true; has_run && registry_.has_ensemble_in_flight();) {
+        has_run = false;
+        for (Model* model : registry_.models()) {
+            has_run = model->run_queued() || has_run;
+        }
+    }
+}
+
+template <typename Condition>
+bool InferenceServer::wait_until(Condition is_done, int64_t deadline_ns) {
     constexpr int64_t kLongestSleepNs = int64_t{3600} * 1'000'000'000;
     while (true) {
         Parking::Ticket ticket = all_answered_.prepare();
-        bool all_answered = registry_.in_flight().empty();
+        const bool done = is_done();
         int64_t now_ns = clock_.now_ns();
-        if (all_answered || now_ns >= deadline_ns) {
+        if (done || now_ns >= deadline_ns) {
             all_answered_.cancel();
-            return all_answered;
+            return done;
         }
         int64_t sleep_ns = std::min(deadline_ns - now_ns, kLongestSleepNs);
         all_answered_.wait_until(ticket, SteadyClock().now_ns() + sleep_ns);

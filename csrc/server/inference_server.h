@@ -43,13 +43,13 @@ struct ServerOptions {
     ExecutorFactoryMaker make_factory = make_executor_factory;
 };
 
-class InferenceServer final : public InferenceDoor {
+class InferenceServer final {
   public:
     // `clock` and `log` are borrowed and outlive the server.
     InferenceServer(ServerOptions options, const Clock& clock, Log& log);
     // Waits until every request taken was answered. REQUIRES: no other thread is inside, all
     // responses are gone.
-    ~InferenceServer() override;
+    ~InferenceServer();
     InferenceServer(const InferenceServer&) = delete;
     InferenceServer& operator=(const InferenceServer&) = delete;
 
@@ -57,7 +57,7 @@ class InferenceServer final : public InferenceDoor {
     // gone and `request->sink` gets exactly one final response, perhaps before this returns. On
     // error the caller keeps the request. not_found, unavailable (not ready, full, stopping),
     // invalid_arg, with Triton's texts.
-    Status infer(std::unique_ptr<InferenceRequest>& request) override;
+    Status infer(std::unique_ptr<InferenceRequest>& request);
     // The same, but instances hear of the request only when `later` wakes them, which must be soon.
     Status infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later);
 
@@ -80,7 +80,7 @@ class InferenceServer final : public InferenceDoor {
     // The identity of a ready version, for decoders that must know the model before they read a
     // body (raw binary requests) and for classification. Errors as resolve_version.
     Result<std::shared_ptr<const ModelIdentity>> model_identity(std::string_view name,
-                                                                int64_t version) const override;
+                                                                int64_t version) const;
 
     // OK when every instance of a ready version can run now; unavailable `Stub process ... is not
     // healthy.` when one cannot. Other errors as resolve_version.
@@ -89,10 +89,10 @@ class InferenceServer final : public InferenceDoor {
     // Statistics of a ready version. Errors as resolve_version.
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
 
-    // Refuses new inference everywhere (unavailable `Server is stopping, ...`), lets queued
-    // requests run at once, and waits until none is in flight or the clock passes `deadline_ns`.
-    // Returns whether all were answered in time. Without threads it runs what is queued itself.
-    // Idempotent; reading statistics goes on.
+    // Refuses new inference to clients (unavailable `Server is stopping, ...`), lets ensembles end
+    // what they have, then refuses everybody, lets queued requests run at once, and waits until
+    // none is in flight or the clock passes `deadline_ns`. Returns whether all were answered in
+    // time. Without threads it runs what is queued itself. Idempotent; reading statistics goes on.
     bool drain(int64_t deadline_ns);
 
     // Models that have requests in flight, those being unloaded included.
@@ -102,14 +102,35 @@ class InferenceServer final : public InferenceDoor {
     BlockPool& pool() { return pool_; }
 
   private:
+    // How models ask for inference by others: as clients do, and longer.
+    class ModelDoor final : public InferenceDoor {
+      public:
+        explicit ModelDoor(const InferenceServer& server) : server_(server) {}
+        Status infer(std::unique_ptr<InferenceRequest>& request) override;
+        Result<std::shared_ptr<const ModelIdentity>> model_identity(
+            std::string_view name, int64_t version) const override {
+            return server_.model_identity(name, version);
+        }
+
+      private:
+        const InferenceServer& server_;
+    };
+
     // The model of a request, held open. unavailable when the server is stopping.
-    Result<ModelRef> enter(const InferenceRequest& request) const;
+    Result<ModelRef> enter(const InferenceRequest& request, ModelRegistry::Caller caller) const;
+    // Blocks until `is_done()`, which the answer to a last request may bring about, or the clock
+    // passes `deadline_ns`; whether it is.
+    template <typename Condition>
+    bool wait_until(Condition is_done, int64_t deadline_ns);
+    // Without threads: runs what is queued until ensembles have ended, or nothing moves.
+    void run_ensembles();
 
     const ServerOptions options_;
     const Clock& clock_;
     Log& log_;
     BlockPool pool_;        // outlives the models, whose buffers come from it
     Parking all_answered_;  // where drain waits
+    ModelDoor door_{*this};
     ModelRegistry registry_;
 };
 
