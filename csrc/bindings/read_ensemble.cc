@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "bindings/python_attribute.h"
+
 namespace py = pybind11;
 
 namespace tritonpy {
@@ -11,18 +13,18 @@ namespace {
 
 EnsembleStep read_step(py::handle from) {
     EnsembleStep step;
-    step.model_name = from.attr("model_name").cast<std::string>();
-    step.model_version = from.attr("model_version").cast<int64_t>();
-    step.decoupled = from.attr("decoupled").cast<bool>();
+    step.model_name = attribute<std::string>(from, "model_name");
+    step.model_version = attribute<int64_t>(from, "model_version");
+    step.decoupled = attribute<bool>(from, "decoupled");
     for (py::handle input : from.attr("inputs")) {
-        step.inputs.push_back({input.attr("name").cast<std::string>(),
-                               input.attr("tensor").cast<std::string>(),
-                               input.attr("optional").cast<bool>(),
-                               input.attr("rank").cast<size_t>()});
+        step.inputs.push_back({attribute<std::string>(input, "name"),
+                               attribute<std::string>(input, "tensor"),
+                               attribute<bool>(input, "optional"),
+                               attribute<size_t>(input, "rank")});
     }
     for (py::handle output : from.attr("outputs")) {
-        step.outputs.push_back({output.attr("name").cast<std::string>(),
-                                output.attr("tensor").cast<std::string>()});
+        step.outputs.push_back({attribute<std::string>(output, "name"),
+                                attribute<std::string>(output, "tensor")});
     }
     return step;
 }
@@ -34,7 +36,7 @@ std::optional<EnsembleConfig> read_ensemble(py::handle ensemble) {
         return std::nullopt;
     }
     EnsembleConfig config;
-    config.max_inflight_requests = ensemble.attr("max_inflight_requests").cast<uint32_t>();
+    config.max_inflight_requests = attribute<uint32_t>(ensemble, "max_inflight_requests");
     for (py::handle step : ensemble.attr("steps")) {
         config.steps.push_back(read_step(step));
     }

@@ -14,6 +14,7 @@ from typing import Final
 from tritonpy.config.data_types import wire_name
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
 from tritonpy.config.lower_warmup import WarmupSample
+from tritonpy.config.lower_ensemble import EnsembleSpec
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelInput,
@@ -82,6 +83,7 @@ class CoreModelConfig:
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
     batch_inputs: tuple[BatchInputSpec, ...] = ()
     warmup: tuple[WarmupSample, ...] = ()
+    ensemble: EnsembleSpec | None = None  # set: steps instead of instances and a file
 
 
 def lower(
@@ -93,6 +95,7 @@ def lower(
     worker: str = "",
     worker_timeout_s: int = 0,
     warmup: tuple[WarmupSample, ...] = (),
+    ensemble: EnsembleSpec | None = None,
 ) -> CoreModelConfig:
     """Return the plain values of one version of a model. REQUIRES: `config` is valid.
 
@@ -119,6 +122,7 @@ def lower(
         delay_until_queued=delay_until_queued,
         batch_inputs=batch_input_specs(config),
         warmup=warmup,
+        ensemble=ensemble,
     )
 
 

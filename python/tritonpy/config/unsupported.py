@@ -15,7 +15,7 @@ from tritonpy.protos.model_config_pb2 import (
 def unsupported_scheduler(config: ModelConfig) -> str | None:
     """Return why the model cannot be served at all; None where its scheduler exists."""
     choice = config.WhichOneof("scheduling_choice")
-    if choice in ("sequence_batching", "ensemble_scheduling"):
+    if choice == "sequence_batching":
         return f"'{choice}' is not supported yet, model '{config.name}' cannot be served"
     return None
 

@@ -44,19 +44,19 @@ def _step_problems(config: ModelConfig) -> Iterator[str]:
 def _graph_problems(config: ModelConfig) -> Iterator[str]:
     """Yield what is wrong with the tensors between the steps. REQUIRES: steps without problems."""
     name, steps = config.name, config.ensemble_scheduling.step
+    inputs = {tensor.name for tensor in config.input}
     sources: dict[str, Set[str]] = {}  # of a tensor that a step writes: the tensors it is made from
     consumed: set[str] = set()
     for index, step in enumerate(steps):
         read = set(step.input_map.values())
         consumed |= read
         for _, tensor in sorted(step.output_map.items()):
-            if tensor in sources:
+            if tensor in sources or tensor in inputs:
                 yield (
                     f"ensemble tensor '{tensor}' can appear in an output map only once for "
                     f"ensemble '{name}' step {index}"
                 )
             sources.setdefault(tensor, read)
-    inputs = {tensor.name for tensor in config.input}
     outputs = {tensor.name for tensor in config.output}
     tensors = consumed | sources.keys()
     for tensor in (tensor.name for tensor in config.input):

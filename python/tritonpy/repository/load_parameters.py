@@ -42,10 +42,14 @@ def config_override_of(parameters: Mapping[str, ParameterValue]) -> str | None:
     return config if isinstance(config, str) else None
 
 
-def check_unload_parameters(parameters: Mapping[str, ParameterValue]) -> None:
-    """Raise InvalidArgError for anything but a boolean `unload_dependents`."""
+def unloads_dependents(parameters: Mapping[str, ParameterValue]) -> bool:
+    """Return `unload_dependents`: whether to unload also what an ensemble is composed of.
+
+    Raises InvalidArgError for any other parameter, and for another type.
+    """
     for name, value in parameters.items():
         if name != "unload_dependents" or not isinstance(value, bool):
             raise InvalidArgError(
                 f"Unrecognized unload parameter '{name}' with type '{_TYPE_NAMES[type(value)]}'"
             )
+    return parameters.get("unload_dependents", False) is True

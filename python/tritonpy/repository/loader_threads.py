@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tritonpy.errors import UnavailableError
+from tritonpy.repository.futures import ended_after, pass_on
 
 
 class LoaderThreads:
@@ -36,6 +37,25 @@ class LoaderThreads:
             if len(queue) == 1:
                 self._pool.submit(self._run_first, model)
         return future
+
+    def submit_after(
+        self, before: Sequence[Future[None]], model: str, job: Callable[[], None]
+    ) -> Future[None]:
+        """Queue a job once everything `before` has ended, however it did. Holds no thread."""
+        if not before:
+            return self.submit(model, job)
+        outcome: Future[None] = Future()
+
+        def submit_now(_: Future[None]) -> None:
+            try:
+                submitted = self.submit(model, job)
+            except UnavailableError as error:
+                outcome.set_exception(error)
+            else:
+                pass_on(submitted, outcome)
+
+        ended_after(before).add_done_callback(submit_now)
+        return outcome
 
     def cancel_waiting(self) -> None:
         """Take no more jobs, and drop those that did not begin."""

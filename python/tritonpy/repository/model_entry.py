@@ -15,6 +15,7 @@ from typing import NoReturn
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.dependencies import composing_models
 from tritonpy.repository.layout import Logger, ModelLocation
 from tritonpy.repository.lifecycle import UNLOADED, Lifecycle, failure_reason
 from tritonpy.repository.model_loader import (
@@ -36,6 +37,7 @@ class ServedVersion:
     config: ModelConfig
     load_duration_ns: int
     key: VersionKey
+    labels: Mapping[str, tuple[str, ...]]  # by output
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,25 @@ class ModelEntry:
         self._parts = parts
         self._override: _Override | None = None
         self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
+        self._missed: tuple[str, ...] = ()  # what it is composed of, while it is suspended
 
     @property
     def served(self) -> Mapping[int, ServedVersion]:
         """The versions that serve, by number."""
         return self._served
+
+    @property
+    def composing(self) -> tuple[str, ...]:
+        """The models that an ensemble serves with, or would if none of them were missing."""
+        served = self._served
+        return composing_models(served[max(served)].config) if served else self._missed
+
+    def composing_on_disk(
+        self, location: ModelLocation, override: ModelConfig | None
+    ) -> tuple[str, ...]:
+        """Read which models a load would need; none where that cannot be read."""
+        given = self._override_in_force(location) if override is None else override
+        return self._parts.loader.composing(location, given)
 
     def load(self, location: ModelLocation, override: ModelConfig | None) -> None:
         """Bring what serves in line with disk and config; blocks until it is, and old ones idle.
@@ -102,11 +118,32 @@ class ModelEntry:
         elif given is None:
             self._override = None
         self._publish(polled, built)
+        self._missed = ()
+
+    def refresh(self, location: ModelLocation) -> None:
+        """Load again what models have changed for that it is composed of; or suspend it."""
+        try:
+            self.load(location, None)
+        except TritonError:
+            self.suspend()
+
+    def suspend(self) -> None:
+        """Unload an ensemble that misses a model, until that is back: see `composing`."""
+        missed, override = self.composing, self._override
+        self.unload()
+        self._missed, self._override = missed, override
+
+    def refuse(self, error: TritonError) -> NoReturn:
+        """Note why there is nothing to load, and raise it."""
+        self._parts.log.error(f"failed to load '{self._name}': {error.message}")
+        self._fail_model(failure_reason(error))
+        raise error
 
     def unload(self) -> None:
         """Take every version out; blocks until their last requests are answered."""
         served = tuple(self._served)
         self._override = None
+        self._missed = ()
         if served:
             self._retire(served)
             self._parts.log.info(f"successfully unloaded '{self._name}'")
@@ -189,7 +226,9 @@ class ModelEntry:
         selected = [version.version for version in polled.versions]
         old = self._served
         new = {
-            version: ServedVersion(self._name, version, result.config, duration_ns, result.key)
+            version: ServedVersion(
+                self._name, version, result.config, duration_ns, result.key, result.labels
+            )
             for version, (result, duration_ns) in built.items()
         }
         kept = {

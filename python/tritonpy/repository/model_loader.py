@@ -24,6 +24,7 @@ from tritonpy.config.model_config import lower
 from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
 from tritonpy.config.pbtxt import parse_config
+from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.config.stages import require_directory_name
 from tritonpy.config.unsupported import unsupported_features, unsupported_scheduler
 from tritonpy.config.validate import raise_problems, validate
@@ -36,6 +37,12 @@ from tritonpy.errors import (
 )
 from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.dependencies import composing_models
+from tritonpy.repository.ensemble_loader import (
+    ComposingModels,
+    composing_fingerprint,
+    load_ensemble,
+)
 from tritonpy.repository.file_stamps import Stamp, read_stamps
 from tritonpy.repository.layout import Logger, ModelLocation, version_directories
 from tritonpy.repository.serving_core import BuiltModel, ServingCore
@@ -46,7 +53,9 @@ from tritonpy.repository.version_policy import choose_versions
 class VersionKey:
     """What a version was loaded from; as long as it is equal there is nothing to load again."""
 
-    config: bytes  # but for the version policy, which decides only which versions load
+    # But for the version policy, which decides only which versions load; of an ensemble also the
+    # configs of the models that it is composed of.
+    config: bytes
     shared_files: frozenset[Stamp]
     version_files: frozenset[Stamp]
 
@@ -77,6 +86,7 @@ class BuiltVersion:
     version: int
     key: VersionKey
     config: ModelConfig
+    labels: Mapping[str, tuple[str, ...]]  # by output
     model: BuiltModel
 
 
@@ -90,8 +100,10 @@ class ModelLoader:
         options: RepositoryOptions,
         devices: Devices,
         complete_python_model: CompletePythonModel,
+        composing: ComposingModels,
     ) -> None:
         self._core = core
+        self._composing = composing
         self._complete_python_model = complete_python_model
         self._log = log
         self._options = options
@@ -105,6 +117,16 @@ class ModelLoader:
             if custom.is_file():
                 return custom
         return location.path / "config.pbtxt"
+
+    def composing(
+        self, location: ModelLocation, override: ModelConfig | None = None
+    ) -> tuple[str, ...]:
+        """Read which models a model is composed of; none where that cannot be read."""
+        try:
+            given = self._read_config(location) if override is None else override
+        except (TritonError, OSError, UnicodeDecodeError):
+            return ()  # the load will say so
+        return composing_models(given)
 
     def poll(self, location: ModelLocation, override: ModelConfig | None = None) -> PolledModel:
         """Read a model's config (or take `override` for it) and choose its versions.
@@ -125,7 +147,7 @@ class ModelLoader:
                 f"version {version} is specified for model '{location.name}', but there is no "
                 "directory of that version"
             )
-        fingerprint = _fingerprint(config)
+        fingerprint = _fingerprint(config) + composing_fingerprint(config, self._composing)
         return PolledModel(
             location=location,
             config=config,
@@ -194,6 +216,8 @@ class ModelLoader:
 
     def _build_once(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
         raise_problems(polled.problems)
+        if polled.config.platform == ENSEMBLE:
+            return self._build_ensemble(polled, version)
         backend = _backend_of(polled.config)
         file = _model_file(backend, polled.config, version.directory)
         directory = polled.location.path
@@ -202,17 +226,27 @@ class ModelLoader:
         for text in unsupported_features(config):
             self._log.warning(text)
         make_spec = backend.worker_spec
+        labels = _labels(config, polled.location)
         lowered = lower(
             config,
             version.version,
             file if backend.needs_file else "",
-            _labels(config, polled.location),
+            labels,
             self._options.delay_until_queued,
             make_spec(config, version.version, file, directory).to_text() if make_spec else "",
             self._options.python_worker_timeout_s,
             read_warmup(config, directory),
         )
-        return BuiltVersion(version.version, version.key, config, self._core.build_model(lowered))
+        built = self._core.build_model(lowered)
+        return BuiltVersion(version.version, version.key, config, labels, built)
+
+    def _build_ensemble(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
+        own_labels = _labels(polled.config, polled.location)
+        loaded = load_ensemble(polled.config, version.version, own_labels, self._composing)
+        for text in unsupported_features(loaded.config):
+            self._log.warning(text)
+        built = self._core.build_model(loaded.lowered)
+        return BuiltVersion(version.version, version.key, loaded.config, loaded.labels, built)
 
     def _completion_context(
         self, backend: Backend, version: int, model_directory: Path

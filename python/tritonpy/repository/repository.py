@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -10,32 +9,25 @@ from functools import partial
 from typing import Any
 
 from tritonpy.backends import CompletePythonModel
-from tritonpy.config.config_json import config_from_json
 from tritonpy.config.instance_groups import Devices
-from tritonpy.errors import (
-    InternalError,
-    InvalidArgError,
-    TritonError,
-    UnavailableError,
-)
+from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
-from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
-from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
+from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
 from tritonpy.repository.load_parameters import (
     ParameterValue,
-    check_unload_parameters,
     config_override_of,
     require_loadable_name,
+    unloads_dependents,
 )
+from tritonpy.repository.load_session import LoadSession
 from tritonpy.repository.loader_threads import LoaderThreads
-from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, ServedVersion
+from tritonpy.repository.model_entry import ServedVersion
 from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.model_table import DUPLICATE, ModelTable
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.worker_host import WorkerSpec
-
-_DUPLICATE = "model appears in two or more repositories"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +68,25 @@ class ModelRepository:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
         complete = complete_python_model or _refuse_python_model
-        loader = ModelLoader(core, log, options, devices or Devices(), complete)
-        self._parts = RepositoryParts(core, loader, self._lifecycle, log, clock or Clock())
+        self._models = ModelTable(
+            core,
+            log,
+            self._layout,
+            self._lifecycle,
+            clock or Clock(),
+            partial(ModelLoader, core, log, options, devices or Devices(), complete),
+        )
         self._threads = LoaderThreads(options.load_threads)
-        self._entries_lock = threading.Lock()
-        self._entries: dict[str, ModelEntry] = {}
         self._started = False
         self._exiting = False
 
     def load_all(self) -> bool:
         """Load what is to be there from the start; return whether all of it serves."""
         loads: dict[str, Future[None]] = {}
+        session = self._session()
         for name in self._startup_names():
             try:
-                loads[name] = self._threads.submit(name, partial(self._load, name, None))
+                loads[name] = session.load(name)
             except UnavailableError:  # the server was told to exit
                 return False
         succeeded = [self._has_loaded(name, load) for name, load in loads.items()]
@@ -108,21 +105,19 @@ class ModelRepository:
         self._require_explicit_control()
         require_loadable_name(name)
         override = config_override_of(parameters or {})
-        return self._threads.submit(name, partial(self._load, name, override))
+        return self._session().load(name, override)
 
     def submit_unload(
         self, name: str, parameters: Mapping[str, ParameterValue] | None = None
     ) -> Future[None]:
         """Begin to unload a model; one that is not known is unloaded already."""
         self._require_explicit_control()
-        check_unload_parameters(parameters or {})
-        with self._entries_lock:
-            known = name in self._entries
-        if not known:
+        with_composing = unloads_dependents(parameters or {})
+        if self._models.find(name) is None:
             done: Future[None] = Future()
             done.set_result(None)
             return done
-        return self._threads.submit(name, self._entry(name).unload)
+        return self._session().unload(name, with_composing=with_composing)
 
     def load(self, name: str, parameters: Mapping[str, ParameterValue] | None = None) -> None:
         """Load a model and wait for it; errors as `submit_load`."""
@@ -149,8 +144,7 @@ class ModelRepository:
         Raises NotFoundError or UnavailableError with the texts that inference gives.
         """
         resolved = self._core.resolve_version(name, version)
-        with self._entries_lock:
-            entry = self._entries.get(name)
+        entry = self._models.find(name)
         served = None if entry is None else entry.served.get(resolved)
         if served is None:  # unloaded between the two looks
             raise UnavailableError(
@@ -164,8 +158,7 @@ class ModelRepository:
 
     def served_versions(self, name: str) -> list[ServedVersion]:
         """Return every version of one model that serves, by number; none for one not known."""
-        with self._entries_lock:
-            entry = self._entries.get(name)
+        entry = self._models.find(name)
         if entry is None:
             return []
         served = entry.served
@@ -173,9 +166,7 @@ class ModelRepository:
 
     def all_served(self) -> list[ServedVersion]:
         """Return every version that serves, by name and number."""
-        with self._entries_lock:
-            names = sorted(self._entries)
-        return [served for name in names for served in self.served_versions(name)]
+        return [served for name in self._models.names() for served in self.served_versions(name)]
 
     def is_ready(self, *, strict: bool) -> bool:
         """Return whether the server can do what it should; not `strict` forgives failed models."""
@@ -218,10 +209,8 @@ class ModelRepository:
         """Wait for loads that run, drop those that wait, and unload everything. Blocks."""
         self.begin_exit()
         self._threads.close()
-        with self._entries_lock:
-            entries = list(self._entries.values())
-        for entry in entries:
-            entry.unload()
+        for name in self._models.names():
+            self._models.unload(name)
 
     def _tell_listeners(self) -> None:
         for listener in self._listeners:
@@ -251,33 +240,8 @@ class ModelRepository:
             return False
         return True
 
-    def _load(self, name: str, override_json: str | None) -> None:
-        location = self._locate(name)
-        override = None if override_json is None else self._override_of(name, override_json)
-        self._entry(name).load(location, override)
-
-    def _override_of(self, name: str, text: str) -> ModelConfig:
-        try:
-            return config_from_json(text)
-        except InvalidArgError as error:
-            self._log.error(f"Poll failed for model '{name}': {error.message}")
-            raise _poll_failure(name) from error
-
-    def _locate(self, name: str) -> ModelLocation:
-        places = self._layout.locate(name)
-        if len(places) == 1:
-            return places[0]
-        if places:
-            self._log.error(f"'{name}' is ignored: {_DUPLICATE}")
-            if not self._entry(name).served:
-                self._lifecycle.model_failed(name, _DUPLICATE)
-        else:
-            self._log.error(f"failed to load '{name}': model not found in any model repository")
-        raise _poll_failure(name)
-
-    def _entry(self, name: str) -> ModelEntry:
-        with self._entries_lock:
-            return self._entries.setdefault(name, ModelEntry(name, self._parts))
+    def _session(self) -> LoadSession:
+        return LoadSession(self._threads, self._models)
 
 
 def _refuse_python_model(spec: WorkerSpec) -> dict[str, Any]:
@@ -291,12 +255,8 @@ def _index_entries(name: str, status: ModelStatus | None, places: int) -> list[I
         for version, of_version in versions.items()
     ]
     reason = "" if status is None else status.reason
-    if reason in ("", _DUPLICATE) and not versions:
-        reason = _DUPLICATE if places > 1 else ""  # as it is now
+    if reason in ("", DUPLICATE) and not versions:
+        reason = DUPLICATE if places > 1 else ""  # as it is now
     if reason:
         entries.append(IndexEntry(name, None, ModelState.UNAVAILABLE, reason))
     return entries or [IndexEntry(name)]
-
-
-def _poll_failure(name: str) -> InternalError:
-    return InternalError(f"failed to load '{name}', failed to poll from model repository")

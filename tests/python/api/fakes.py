@@ -45,7 +45,7 @@ def served(name: str = "model", version: int = 1, config: str = CONFIG) -> Serve
     """Return a version that serves."""
     parsed = text_format.Parse(config, ModelConfig())
     key = VersionKey(b"", frozenset(), frozenset())
-    return ServedVersion(name, version, parsed, 1_500_000_000, key)
+    return ServedVersion(name, version, parsed, 1_500_000_000, key, {})
 
 
 class FakeRepository:

@@ -126,7 +126,7 @@ def test_data_types_have_one_wire_name_each() -> None:
     assert data_type_of("FP8") == TYPE_INVALID
 
 
-@pytest.mark.parametrize("scheduler", ["sequence_batching", "ensemble_scheduling"])
+@pytest.mark.parametrize("scheduler", ["sequence_batching"])
 def test_scheduler_that_does_not_exist_is_named(scheduler: str) -> None:
     config = parse_config(f'name: "m" {scheduler} {{ }}', "config.pbtxt")
     text = unsupported_scheduler(config)

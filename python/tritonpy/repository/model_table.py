@@ -1,0 +1,153 @@
+"""The models by name, and what loads and unloads do to each of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from tritonpy.config.config_json import config_from_json
+from tritonpy.errors import InternalError, InvalidArgError, TritonError
+from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.clock import Clock
+from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
+from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
+from tritonpy.repository.lifecycle import Lifecycle, ModelState
+from tritonpy.repository.model_entry import ModelEntry, RepositoryParts
+from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.serving_core import ServingCore
+
+DUPLICATE = "model appears in two or more repositories"
+
+
+class ModelTable:
+    """Thread-safe. `composing` to `refuse` run on loader threads, one at a time for one model.
+
+    Does what `LoadSession` asks of models, and tells loads of ensembles what serves.
+    """
+
+    def __init__(
+        self,
+        core: ServingCore,
+        log: Logger,
+        layout: RepositoryLayout,
+        lifecycle: Lifecycle,
+        clock: Clock,
+        make_loader: Callable[[ComposingModels], ModelLoader],
+    ) -> None:
+        self._log = log
+        self._layout = layout
+        self._lifecycle = lifecycle
+        self._parts = RepositoryParts(core, make_loader(self), lifecycle, log, clock)
+        self._lock = threading.Lock()
+        self._entries: dict[str, ModelEntry] = {}
+
+    def find(self, name: str) -> ModelEntry | None:
+        """Return a model that was ever to load."""
+        with self._lock:
+            return self._entries.get(name)
+
+    def names(self) -> list[str]:
+        """Return every model that was ever to load, in order."""
+        with self._lock:
+            return sorted(self._entries)
+
+    def composing(self, name: str, override: str | None) -> Sequence[str]:
+        """Read which models this one needs; none where that cannot be read."""
+        places = self._layout.locate(name)
+        if len(places) != 1:
+            return ()
+        try:
+            given = None if override is None else config_from_json(override)
+        except InvalidArgError:
+            return ()  # the load says so
+        return self._entry(name).composing_on_disk(places[0], given)
+
+    def served_composing(self, name: str) -> Sequence[str]:
+        """Return which models this one serves with; reads nothing."""
+        entry = self.find(name)
+        return () if entry is None else entry.composing
+
+    def dependents(self, name: str) -> Sequence[str]:
+        """Return the ensembles that serve, or would, and need this model directly."""
+        return [other for other in self.names() if name in self.served_composing(other)]
+
+    def load(self, name: str, override: str | None) -> None:
+        """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
+        location = self._locate(name)
+        given = None if override is None else self._override_of(name, override)
+        self._entry(name).load(location, given)
+
+    def refresh(self, name: str) -> None:
+        """Bring an ensemble in line with models that have changed; take it out where it fails."""
+        try:
+            location = self._locate(name)
+        except TritonError:
+            self._entry(name).suspend()
+        else:
+            self._entry(name).refresh(location)
+
+    def suspend(self, name: str) -> None:
+        """Take an ensemble out until the model that it misses is back."""
+        self._entry(name).suspend()
+
+    def unload(self, name: str) -> None:
+        """Take a model out; blocks until its last requests are answered."""
+        self._entry(name).unload()
+
+    def refuse(self, name: str, error: TritonError) -> None:
+        """Note that a model cannot be loaded, and raise."""
+        self._entry(name).refuse(error)
+
+    def is_available(self, name: str) -> bool:
+        """Return whether there is one place, and only one, where the model could be."""
+        return len(self._layout.locate(name)) == 1
+
+    def serving(self, name: str) -> Mapping[int, ComposingVersion]:
+        """Return the versions of a model that serve."""
+        entry = self.find(name)
+        if entry is None:
+            return {}
+        served = entry.served
+        ready = self._lifecycle.status(name).ready_versions
+        return {
+            version: ComposingVersion(version, served[version].config, served[version].labels)
+            for version in ready
+            if version in served
+        }
+
+    def failure(self, name: str) -> str:
+        """Return why a model does not serve; empty where nobody tried to load it."""
+        status = self._lifecycle.status(name)
+        failed = [
+            f"version {version} is at UNAVAILABLE state: {of_version.reason};"
+            for version, of_version in sorted(status.versions.items())
+            if of_version.state is ModelState.UNAVAILABLE
+        ]
+        return "".join(failed) or status.reason
+
+    def _override_of(self, name: str, text: str) -> ModelConfig:
+        try:
+            return config_from_json(text)
+        except InvalidArgError as error:
+            self._log.error(f"Poll failed for model '{name}': {error.message}")
+            raise _poll_failure(name) from error
+
+    def _locate(self, name: str) -> ModelLocation:
+        places = self._layout.locate(name)
+        if len(places) == 1:
+            return places[0]
+        if places:
+            self._log.error(f"'{name}' is ignored: {DUPLICATE}")
+            if not self._entry(name).served:
+                self._lifecycle.model_failed(name, DUPLICATE)
+        else:
+            self._log.error(f"failed to load '{name}': model not found in any model repository")
+        raise _poll_failure(name)
+
+    def _entry(self, name: str) -> ModelEntry:
+        with self._lock:
+            return self._entries.setdefault(name, ModelEntry(name, self._parts))
+
+
+def _poll_failure(name: str) -> InternalError:
+    return InternalError(f"failed to load '{name}', failed to poll from model repository")
