@@ -13,8 +13,8 @@ from typing import Final
 
 from tritonpy.config.data_types import wire_name
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
-from tritonpy.config.lower_warmup import WarmupSample
 from tritonpy.config.lower_ensemble import EnsembleSpec
+from tritonpy.config.lower_warmup import WarmupSample
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelInput,
