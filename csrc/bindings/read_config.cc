@@ -9,6 +9,7 @@
 #include "bindings/read_batch_input.h"
 #include "bindings/read_warmup.h"
 #include "bindings/read_ensemble.h"
+#include "bindings/read_dynamic_batching.h"
 
 namespace py = pybind11;
 
@@ -48,26 +49,6 @@ std::vector<InstanceSpec> read_instances(py::handle instances) {
                          attribute<bool>(instance, "passive")});
     }
     return specs;
-}
-
-BatcherConfig read_batcher(py::handle config) {
-    BatcherConfig batcher;
-    batcher.max_batch_size = std::max<int64_t>(1, attribute<int64_t>(config, "max_batch_size"));
-    batcher.delay_until_queued = attribute<size_t>(config, "delay_until_queued");
-    py::object batching = config.attr("dynamic_batching");
-    if (batching.is_none()) {
-        return batcher;
-    }
-    batcher.dynamic_batching = attribute<int64_t>(config, "max_batch_size") > 0;
-    batcher.preferred_batch_sizes =
-        attribute<std::vector<int64_t>>(batching, "preferred_batch_sizes");
-    std::sort(batcher.preferred_batch_sizes.begin(), batcher.preferred_batch_sizes.end());
-    batcher.max_queue_delay_us = attribute<int64_t>(batching, "max_queue_delay_us");
-    batcher.preserve_ordering = attribute<bool>(batching, "preserve_ordering");
-    if (auto size = attribute<uint32_t>(batching, "max_queue_size"); size > 0) {
-        batcher.max_queue_size = std::min(size, limits::kMaxQueueSize);
-    }
-    return batcher;
 }
 
 }  // namespace

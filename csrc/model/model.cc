@@ -95,10 +95,18 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
         return invalid_arg("model '" + identity_->name +
                            "' has no instance that is not passive, so nothing could run it");
     }
-    if (has_threads_) {
-        for (const auto& instance : instances_) {
-            TRITONPY_RETURN_IF_ERROR(instance->start());
-        }
+    if (scheduler_->is_watched()) {
+        queue_watch_.emplace(DropContext{identity_, *scheduler_, stats_, in_flight_, clock_});
+    }
+    return has_threads_ ? start_threads() : Status();
+}
+
+Status Model::start_threads() {
+    for (const auto& instance : instances_) {
+        TRITONPY_RETURN_IF_ERROR(instance->start());
+    }
+    if (queue_watch_) {
+        TRITONPY_RETURN_IF_ERROR(queue_watch_->start());
     }
     return Status();
 }
@@ -188,6 +196,9 @@ void Model::stop() {
         } else {
             instance->run_until_stopped();
         }
+    }
+    if (queue_watch_) {
+        queue_watch_->join();
     }
 }
 

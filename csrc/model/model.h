@@ -35,6 +35,7 @@
 #include "model/model_config.h"
 #include "model/model_instance.h"
 #include "model/model_stats.h"
+#include "model/queue_watch.h"
 #include "queue/parking.h"
 #include "scheduler/request_intake.h"
 #include "scheduler/scheduler.h"
@@ -104,6 +105,8 @@ class Model {
     bool run_queued();
     // For a simulation, which steps them. REQUIRES: start_threads was false.
     std::span<const std::unique_ptr<ModelInstance>> instances() const { return instances_; }
+    // Null where the queue asks for none. REQUIRES as instances.
+    QueueWatch* queue_watch() { return queue_watch_ ? &*queue_watch_ : nullptr; }
 
   private:
     friend class ModelRef;
@@ -112,6 +115,7 @@ class Model {
     Status check_alive() const;
     void make_intake(const ModelConfig& config, const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
+    Status start_threads();
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
@@ -128,6 +132,7 @@ class Model {
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
     bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
     std::vector<std::unique_ptr<ModelInstance>> instances_;
+    std::optional<QueueWatch> queue_watch_;  // where the queue asks for one
 };
 
 // A model that stays open for as long as this is held. Hold it briefly: closing the model waits

@@ -166,7 +166,7 @@ Status ModelInstance::execute() {
 void ModelInstance::answer_executed() {
     cell_.count_executed(batch_);
     for (size_t index = 0; index < batch_.requests.size(); ++index) {
-        auto response = final_response(std::move(batch_.requests[index]));
+        auto response = final_response(context_.identity, std::move(batch_.requests[index]));
         response->outputs = std::move(outputs_of_request_[index]);
         response->parameters = batch_.response_parameters;
         context_.scheduler.deliver(std::move(response));
@@ -180,29 +180,15 @@ void ModelInstance::answer_failed(const Status& status, FailureReason reason) {
     int64_t now_ns = context_.clock.now_ns();
     for (auto& request : batch_.requests) {
         context_.stats.count_failure(reason, now_ns - request->trace.request_start_ns);
-        auto response = final_response(std::move(request));
+        auto response = final_response(context_.identity, std::move(request));
         response->status = status;
         context_.scheduler.deliver(std::move(response));
     }
 }
 
 void ModelInstance::answer_dropped() {
-    if (dropped_.empty()) {
-        return;
-    }
-    int64_t now_ns = context_.clock.now_ns();
-    for (DroppedRequest& dropped : dropped_) {
-        bool was_cancelled = dropped.status.code() == StatusCode::kCancelled;
-        context_.stats.count_failure(
-            was_cancelled ? FailureReason::kCanceled : FailureReason::kRejected,
-            now_ns - dropped.request->trace.request_start_ns);
-        auto response = final_response(std::move(dropped.request));
-        response->status = std::move(dropped.status);
-        context_.scheduler.deliver(std::move(response));
-    }
-    size_t requests = dropped_.size();
-    dropped_.clear();
-    context_.in_flight.remove(requests);
+    tritonpy::answer_dropped(dropped_, {context_.identity, context_.scheduler, context_.stats,
+                                        context_.in_flight, context_.clock});
 }
 
 void ModelInstance::stamp(int64_t RequestTrace::*station) {
@@ -210,15 +196,6 @@ void ModelInstance::stamp(int64_t RequestTrace::*station) {
     for (auto& request : batch_.requests) {
         request->trace.*station = now_ns;
     }
-}
-
-std::unique_ptr<InferenceResponse> ModelInstance::final_response(
-    std::unique_ptr<InferenceRequest> request) const {
-    auto response = std::make_unique<InferenceResponse>();
-    response->model = context_.identity;
-    response->tag = request->tag;
-    response->request = std::move(request);
-    return response;
 }
 
 }  // namespace tritonpy

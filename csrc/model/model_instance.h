@@ -34,6 +34,7 @@
 #include "infer/batch_input.h"
 #include "infer/model_identity.h"
 #include "memory/block_pool.h"
+#include "model/dropped_requests.h"
 #include "model/in_flight_count.h"
 #include "model/model_stats.h"
 #include "model/request_outlet.h"
@@ -102,8 +103,6 @@ class ModelInstance {
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();
     void stamp(int64_t RequestTrace::* station);
-    std::unique_ptr<InferenceResponse> final_response(
-        std::unique_ptr<InferenceRequest> request) const;
 
     const std::string name_;
     const size_t index_;

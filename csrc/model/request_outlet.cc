@@ -21,7 +21,7 @@ void RequestOutlet::respond(const InferenceRequest& request,
                             std::unique_ptr<InferenceResponse> response) {
     response->final = false;
     complete(request, *response);
-    request.sink->deliver(std::move(response));
+    scheduler_.respond(request, std::move(response));
 }
 
 void RequestOutlet::finish(std::unique_ptr<InferenceRequest> request,

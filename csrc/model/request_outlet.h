@@ -1,9 +1,8 @@
 // Where an executor that answers requests itself hands its answers: journey step 11 for those.
 //
 // Each response is checked against the model's configuration, however late it comes and from
-// whichever thread; what is wrong with it becomes the response. The last one counts in the
-// statistics, goes through the scheduler (which may hold it back for its order) and ends the
-// request.
+// whichever thread; what is wrong with it becomes the response. It goes through the scheduler,
+// which may hold it back for its order. The last one counts in the statistics and ends the request.
 //
 // Threads: thread-safe; one call at a time for one request. Borrows: what an instance does.
 // Invariants: 1. a request counts in the statistics before its last response is handed over, and

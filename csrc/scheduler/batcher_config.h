@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/limits.h"
+#include "scheduler/queue_policy.h"
 
 namespace tritonpy {
 
@@ -25,8 +25,8 @@ struct BatcherConfig {
     // compared, and an instance that waits for a batch to fill is left asleep until enough rows are
     // queued.
     bool uniform_requests = false;
-    // Requests waiting before `Exceeds maximum queue size`.
-    uint32_t max_queue_size = limits::kDefaultQueueSize;
+    // Who waits where, how long and with how many others.
+    QueuePolicies queue;
     // Test hook (TRITONSERVER_DELAY_SCHEDULER): a dynamic batcher holds its first batch until so
     // many requests wait.
     size_t delay_until_queued = 0;

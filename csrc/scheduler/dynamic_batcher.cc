@@ -1,28 +1,18 @@
 #include "scheduler/dynamic_batcher.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 #include "base/check.h"
+#include "scheduler/batch_rows.h"
+#include "scheduler/pull_loop.h"
+#include "scheduler/refusals.h"
 
 namespace tritonpy {
-namespace {
-
-// What a request takes of a batch: one without rows counts as one.
-int64_t rows_of(const InferenceRequest& request) {
-    return std::max<int64_t>(request.rows, 1);
-}
-
-size_t queue_size_of(const BatcherConfig& config) {
-    return std::clamp<uint32_t>(config.max_queue_size, 1, limits::kMaxQueueSize);
-}
-
-}  // namespace
 
 DynamicBatcher::DynamicBatcher(BatcherConfig config, const Clock& clock)
     : config_(std::move(config)),
-      max_queue_size_(queue_size_of(config_)),
+      max_queue_size_(queue_size_of(config_.queue.of_level(config_.queue.level_of(0)))),
       waits_quietly_(config_.dynamic_batching && config_.uniform_requests &&
                      config_.max_queue_delay_us > 0),
       clock_(clock),
@@ -52,12 +42,10 @@ Status DynamicBatcher::take_place(const InferenceRequest& request) {
     uint64_t state = state_.load(std::memory_order_acquire);
     do {
         if ((state & kStopped) != 0) {
-            return unavailable(request_prefix(request) +
-                               "Server is stopping, scheduler for model has stopped accepting new "
-                               "inference requests");
+            return scheduler_stopping(request);
         }
         if (state / kOne >= max_queue_size_ || order_.held() >= max_queue_size_) {
-            return unavailable(request_prefix(request) + "Exceeds maximum queue size");
+            return queue_full(request);
         }
     } while (!state_.compare_exchange_weak(state, state + kOne, std::memory_order_acquire));
     return Status();
@@ -85,29 +73,9 @@ size_t DynamicBatcher::queued() const {
 
 Pull DynamicBatcher::pull(size_t instance, Batch& batch,
                           std::vector<DroppedRequest>& dropped) {
-    const size_t dropped_before = dropped.size();
-    const auto is_answer = [&](const Pull& pull) {
-        return pull.kind == Pull::Kind::kBatch || pull.kind == Pull::Kind::kStopped ||
-               dropped.size() > dropped_before;
-    };
-    for (;;) {
-        Pull answer = try_pull(instance, clock_.now_ns(), batch, dropped);
-        if (!is_answer(answer)) {
-            const Parking::Ticket ticket = idle_instances_.prepare();
-            // What came before the ticket.
-            answer = try_pull(instance, clock_.now_ns(), batch, dropped);
-            if (!is_answer(answer)) {
-                if (answer.kind == Pull::Kind::kWait) {
-                    idle_instances_.wait_until(ticket, answer.wait_until_ns);
-                } else {
-                    idle_instances_.wait(ticket);
-                }
-                continue;
-            }
-            idle_instances_.cancel();
-        }
-        return answer.kind == Pull::Kind::kWait ? Pull{} : answer;
-    }
+    return pull_when_due(idle_instances_, dropped, [&] {
+        return try_pull(instance, clock_.now_ns(), batch, dropped);
+    });
 }
 
 Pull DynamicBatcher::try_pull(size_t /*instance*/, int64_t now_ns, Batch& batch,
@@ -228,13 +196,18 @@ void DynamicBatcher::leave_queue(size_t count, int64_t rows) {
 
 // ---- responses
 
-void DynamicBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
+void DynamicBatcher::respond(const InferenceRequest& request,
+                             std::unique_ptr<InferenceResponse> response) {
     if (config_.preserve_ordering) {
-        order_.deliver(std::move(response));
-        return;
+        order_.deliver(request, std::move(response));
+    } else {
+        request.sink->deliver(std::move(response));
     }
-    ResponseSink& sink = *response->request->sink;
-    sink.deliver(std::move(response));
+}
+
+void DynamicBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
+    const InferenceRequest& request = *response->request;
+    respond(request, std::move(response));
 }
 
 }  // namespace tritonpy

@@ -24,8 +24,9 @@
 // included: a request may be answered before the enqueue that took it has returned.
 // Invariants: those of scheduler.h, and
 //             4. requests come out in the order in which the ring took them;
-//             5. once stopped, nothing waits for a delay: no one else can join the batch.
-// Limits: config.max_queue_size requests, at most limits::kMaxQueueSize.
+//             5. once stopped, nothing waits for a delay: no one else can join the batch;
+//             6. there is one level of priority and nobody times out: what a PolicyBatcher is for.
+// Limits: queue_size_of(the level's policy) requests.
 #pragma once
 
 #include <atomic>
@@ -58,6 +59,8 @@ class DynamicBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    void respond(const InferenceRequest& request,
+                 std::unique_ptr<InferenceResponse> response) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;
     void stop() override;
     size_t queued() const override;

@@ -15,16 +15,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "infer/batch.h"
 #include "infer/request.h"
 #include "scheduler/request_intake.h"
+#include "infer/response.h"
 
 namespace tritonpy {
 
-// Requests that left the queue without running (cancelled), each to be answered with its status.
+// Requests that left the queue without running (cancelled, timed out), each to be answered with its
+// status.
 struct DroppedRequest {
     std::unique_ptr<InferenceRequest> request;
     Status status;
@@ -54,8 +57,28 @@ class Scheduler : public RequestIntake {
     virtual Pull pull(size_t instance, Batch& batch,
                       std::vector<DroppedRequest>& dropped) = 0;
 
-    // Hands a response on to its sink: at once, or in arrival order where the model's config asks
-    // for `preserve_ordering`. Every request that came out of a pull is handed back through here.
+    // Whether queued requests have somebody to look after them while every instance is busy: one
+    // thread that calls expire until it says kStopped.
+    virtual bool is_watched() const { return false; }
+    // Puts what has timed out at `now_ns`, or was cancelled, into `dropped`; kWait says when to ask
+    // again. Does not block beyond another caller's turn.
+    virtual Pull try_expire(int64_t /*now_ns*/, std::vector<DroppedRequest>& /*dropped*/) {
+        return {.kind = Pull::Kind::kStopped};
+    }
+    // Blocks until `dropped` gained requests (kIdle), or the scheduler is stopped and empty.
+    virtual Pull expire(std::vector<DroppedRequest>& /*dropped*/) {
+        return {.kind = Pull::Kind::kStopped};
+    }
+
+    // Hands a response of `request` on to its sink: at once, or in arrival order where the model's
+    // config asks for `preserve_ordering`. One call at a time for one request.
+    virtual void respond(const InferenceRequest& request,
+                         std::unique_ptr<InferenceResponse> response) {
+        request.sink->deliver(std::move(response));
+    }
+
+    // The same for a final response, which carries the request. Every request that came out of a
+    // pull is handed back through here.
     virtual void deliver(std::unique_ptr<InferenceResponse> response) = 0;
 };
 

@@ -1,11 +1,15 @@
 #include "scheduler/scheduler_factory.h"
 
 #include "scheduler/dynamic_batcher.h"
+#include "scheduler/policy_batcher.h"
 
 namespace tritonpy {
 
 std::unique_ptr<Scheduler> make_scheduler(const BatcherConfig& config, const Clock& clock) {
-    return std::make_unique<DynamicBatcher>(config, clock);
+    if (config.queue.are_plain()) {
+        return std::make_unique<DynamicBatcher>(config, clock);
+    }
+    return std::make_unique<PolicyBatcher>(config, clock);
 }
 
 }  // namespace tritonpy

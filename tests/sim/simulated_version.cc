@@ -10,10 +10,24 @@ namespace tritonpy {
 
 namespace {
 
+// Priorities and timeouts of some models; sizes are the queue simulation's business.
+QueuePolicies random_policies(Dice& dice) {
+    QueuePolicies queue;
+    queue.priority_levels = static_cast<uint64_t>(dice.roll(2, 4));
+    queue.default_priority_level = static_cast<uint64_t>(dice.roll(1, 2));
+    queue.default_policy.default_timeout_us = dice.one_in(3) ? 0 : dice.roll(1, 2000);
+    queue.default_policy.allow_timeout_override = dice.one_in(2);
+    if (dice.one_in(2)) {
+        queue.policy_of_level[2].default_timeout_us = dice.roll(1, 2000);
+        queue.policy_of_level[2].timeout_action = QueuePolicy::TimeoutAction::kDelay;
+    }
+    return queue;
+}
+
 BatcherConfig random_batcher(Dice& dice, int32_t max_batch_size) {
     BatcherConfig batcher;
     batcher.max_batch_size = std::max<int64_t>(1, max_batch_size);
-    batcher.max_queue_size = static_cast<uint32_t>(dice.roll(1, 24));
+    batcher.queue.default_policy.max_queue_size = static_cast<uint32_t>(dice.roll(1, 24));
     batcher.dynamic_batching = max_batch_size > 0 && !dice.one_in(4);
     if (!batcher.dynamic_batching) {
         return batcher;
@@ -29,6 +43,9 @@ BatcherConfig random_batcher(Dice& dice, int32_t max_batch_size) {
     batcher.max_queue_delay_us = dice.one_in(2) ? 0 : dice.roll(1, 1000);
     batcher.preserve_ordering = dice.one_in(2);
     batcher.delay_until_queued = dice.one_in(6) ? static_cast<size_t>(dice.roll(1, 4)) : 0;
+    if (!batcher.preserve_ordering && batcher.delay_until_queued == 0 && dice.one_in(2)) {
+        batcher.queue = random_policies(dice);
+    }
     return batcher;
 }
 

@@ -46,7 +46,8 @@ struct SimulatedVersion {
     uint64_t succeeded = 0;
     uint64_t failed = 0;
     uint64_t cancelled = 0;
-    uint64_t rejected = 0;
+    uint64_t rejected = 0;   // refused
+    uint64_t timed_out = 0;  // taken, and refused later
     uint64_t rows_run = 0;
     std::map<uint64_t, uint64_t> batches_run;  // by rows
 

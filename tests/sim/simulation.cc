@@ -130,6 +130,8 @@ std::unique_ptr<InferenceRequest> Simulation::random_request() {
     request->tag = next_tag_++;
     request->id = dice_.one_in(2) ? "" : std::to_string(request->tag);
     request->sink = this;
+    request->priority = static_cast<uint64_t>(dice_.roll(0, 5));
+    request->timeout_us = dice_.one_in(2) ? 0 : static_cast<uint64_t>(dice_.roll(1, 1000));
     if (dice_.one_in(3)) {
         request->cancellation = std::make_shared<Cancellation>();
     }
@@ -189,7 +191,7 @@ Status Simulation::expected_refusal(const InferenceRequest& request) const {
     }
     // Answers that wait for earlier ones: no longer in flight, not delivered either.
     const uint64_t held = version->unanswered.size() - version->model->in_flight();
-    const uint32_t limit = version->config.batcher.max_queue_size;
+    const uint32_t limit = queue_size_of(version->config.batcher.queue.default_policy);
     if (version->model->statistics().pending == limit || held >= limit) {
         return unavailable(prefix + "Exceeds maximum queue size");
     }
@@ -243,12 +245,7 @@ void Simulation::deliver(std::unique_ptr<InferenceResponse> response) {
         violate("request " + std::to_string(tag) + " was answered by another version");
     }
     if (!sent.outcome) {
-        bool was_cancelled = sent.cancellation != nullptr && sent.cancellation->requested;
-        if (!was_cancelled || !(response->status == cancelled(""))) {
-            violate("request " + std::to_string(tag) + " was answered without having run: " +
-                    std::string(response->status.message()));
-        }
-        ++version.cancelled;
+        note_dropped(version, sent, response->status);
     } else if (!(response->status == *sent.outcome)) {
         violate("request " + std::to_string(tag) + " heard '" +
                 std::string(response->status.message()) + "'");
@@ -258,6 +255,20 @@ void Simulation::deliver(std::unique_ptr<InferenceResponse> response) {
     } else {
         ++version.failed;
     }
+}
+
+// A request that was answered without having run.
+void Simulation::note_dropped(SimulatedVersion& version, const Sent& sent, const Status& status) {
+    const bool may_time_out = version.config.batcher.queue.have_timeouts();
+    if (may_time_out && status == unavailable("Request timeout expired")) {
+        ++version.timed_out;
+        return;
+    }
+    bool was_cancelled = sent.cancellation != nullptr && sent.cancellation->requested;
+    if (!was_cancelled || !(status == cancelled(""))) {
+        violate("a request was answered without having run: " + std::string(status.message()));
+    }
+    ++version.cancelled;
 }
 
 void Simulation::check_outputs(const Sent& sent, const InferenceResponse& response) {
@@ -287,6 +298,10 @@ void Simulation::step_instance() {
     const std::string name = random_name();
     SimulatedVersion* version = version_of(name, dice_.one_in(2) ? dice_.roll(1, kVersions) : -1);
     if (version == nullptr) {
+        return;
+    }
+    if (QueueWatch* watch = version->model->queue_watch(); watch != nullptr && dice_.one_in(4)) {
+        watch->step();
         return;
     }
     auto instances = version->model->instances();
@@ -324,7 +339,8 @@ void Simulation::check_pull(SimulatedVersion& version, ModelInstance& instance, 
     } else if (dice_.one_in(3)) {
         clock_.advance_ns(pull.wait_until_ns - clock_.now_ns());
         instance.take();
-        if (!instance.busy() && version.model->statistics().pending > 0) {
+        const bool may_time_out = version.config.batcher.queue.have_timeouts();
+        if (!instance.busy() && version.model->statistics().pending > 0 && !may_time_out) {
             violate("a wait that was over was not");
         }
     }
@@ -400,11 +416,12 @@ void Simulation::check_statistics(const SimulatedVersion& version) {
     ModelStatsSnapshot stats = version.model->statistics();
     uint64_t rejected = stats.failures_by_reason[static_cast<size_t>(FailureReason::kRejected)];
     uint64_t answered = stats.success.count + stats.fail.count - rejected;
-    if (rejected != version.rejected || answered + version.model->in_flight() != version.taken) {
+    if (rejected != version.rejected + version.timed_out ||
+        answered + version.timed_out + version.model->in_flight() != version.taken) {
         violate("the statistics of " + version.name + " lost a request");
     }
     if (stats.pending > version.model->in_flight() ||
-        stats.pending > version.config.batcher.max_queue_size) {
+        stats.pending > queue_size_of(version.config.batcher.queue.default_policy)) {
         violate("more requests are queued than may be");
     }
 }
@@ -416,8 +433,8 @@ void Simulation::check_final_statistics(const SimulatedVersion& version) {
         return;
     }
     const ModelStatsSnapshot& got = stats.value();
-    const std::array<uint64_t, kFailureReasons> failures = {version.rejected, version.cancelled,
-                                                            version.failed, 0};
+    const std::array<uint64_t, kFailureReasons> failures = {
+        version.rejected + version.timed_out, version.cancelled, version.failed, 0};
     uint64_t batches = 0;
     bool right = got.batch_stats.size() == version.batches_run.size();
     for (const auto& [rows, count] : version.batches_run) {

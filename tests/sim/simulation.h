@@ -55,6 +55,7 @@ class Simulation final : private ResponseSink {
     void step();
     void send();
     void step_instance();
+    void note_dropped(SimulatedVersion& version, const Sent& sent, const Status& status);
     void check_pull(SimulatedVersion& version, ModelInstance& instance, const Pull& pull);
     void cancel();
     void publish();

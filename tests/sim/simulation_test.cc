@@ -10,8 +10,9 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
+
+#include "seeds.h"
 
 namespace tritonpy {
 namespace {
@@ -26,14 +27,8 @@ void print_seed(int) {
     std::fwrite(text, 1, static_cast<size_t>(length), stderr);
 }
 
-uint64_t number_from_environment(const char* name, uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(Simulation, holds_for_every_seed) {
-    const uint64_t first = number_from_environment("TRITONPY_SIM_FIRST_SEED", 1);
-    const uint64_t count = number_from_environment("TRITONPY_SIM_SEEDS", 2000);
+    const auto [first, count] = seeds_to_run(2000);
     std::signal(SIGABRT, print_seed);
     uint64_t taken = 0;
     for (uint64_t seed = first; seed < first + count; ++seed) {

@@ -10,14 +10,9 @@ from tritonpy.config.data_types import data_type_of, wire_name
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_batch_io import BatchInputSpec
+from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, QueuePolicySpec
 from tritonpy.config.lower_warmup import WarmupInput, WarmupSample, read_warmup
-from tritonpy.config.model_config import (
-    CoreModelConfig,
-    DynamicBatchingSpec,
-    InstanceSpec,
-    TensorSpec,
-    lower,
-)
+from tritonpy.config.model_config import CoreModelConfig, InstanceSpec, TensorSpec, lower
 from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.config.pbtxt import parse_config, print_config
@@ -35,6 +30,7 @@ __all__ = [
     "ModelConfig",
     "OnnxSignature",
     "OnnxTensor",
+    "QueuePolicySpec",
     "TensorSpec",
     "WarmupInput",
     "WarmupSample",

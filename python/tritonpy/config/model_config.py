@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from tritonpy.config.data_types import wire_name
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
+from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, lower_dynamic_batching
 from tritonpy.config.lower_ensemble import EnsembleSpec
 from tritonpy.config.lower_warmup import WarmupSample
 from tritonpy.protos.model_config_pb2 import (
@@ -21,9 +21,6 @@ from tritonpy.protos.model_config_pb2 import (
     ModelInstanceGroup,
     ModelOutput,
 )
-
-# 31 years: more than any delay that is meant, and far from overflow in nanoseconds.
-_QUEUE_DELAY_MAX_US: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +47,6 @@ class InstanceSpec:
     device_id: int
     passive: bool
     host_policy: str
-
-
-@dataclass(frozen=True, slots=True)
-class DynamicBatchingSpec:
-    """How requests are put together; sizes are in rows."""
-
-    preferred_batch_sizes: tuple[int, ...]
-    max_queue_delay_us: int
-    preserve_ordering: bool
-    max_queue_size: int  # requests; 0: the server's own bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +100,7 @@ def lower(
         inputs=tuple(_input_spec(tensor) for tensor in config.input),
         outputs=tuple(_output_spec(tensor, labels, sources) for tensor in config.output),
         instances=tuple(spec for group in config.instance_group for spec in _instance_specs(group)),
-        dynamic_batching=_dynamic_batching_spec(config),
+        dynamic_batching=lower_dynamic_batching(config),
         parameters={key: value.string_value for key, value in sorted(config.parameters.items())},
         graph_level=optimization.graph.level if optimization.HasField("graph") else None,
         decoupled=config.model_transaction_policy.decoupled,
@@ -171,16 +158,3 @@ def _instance_specs(group: ModelInstanceGroup) -> Iterator[InstanceSpec]:
                 host_policy=group.host_policy or own_policy,
             )
             index += 1
-
-
-def _dynamic_batching_spec(config: ModelConfig) -> DynamicBatchingSpec | None:
-    # Without a batch dimension there is nothing to put together.
-    if not config.HasField("dynamic_batching") or config.max_batch_size < 1:
-        return None
-    dynamic = config.dynamic_batching
-    return DynamicBatchingSpec(
-        preferred_batch_sizes=tuple(sorted(set(dynamic.preferred_batch_size))),
-        max_queue_delay_us=min(dynamic.max_queue_delay_microseconds, _QUEUE_DELAY_MAX_US),
-        preserve_ordering=dynamic.preserve_ordering,
-        max_queue_size=dynamic.default_queue_policy.max_queue_size,
-    )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
-    ModelDynamicBatching,
     ModelInstanceGroup,
     ModelOptimizationPolicy,
 )
@@ -26,7 +25,6 @@ def unsupported_features(config: ModelConfig) -> list[str]:
         f"'{feature}' has no effect yet for model '{config.name}'"
         for feature in (
             *_model_features(config),
-            *_queue_features(config.dynamic_batching),
             *_optimization_features(config.optimization),
             *_instance_features(config),
         )
@@ -47,15 +45,6 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
             value = getattr(value, part)
         if value:
             yield field
-
-
-def _queue_features(dynamic: ModelDynamicBatching) -> Iterator[str]:
-    if dynamic.priority_levels:
-        yield "dynamic_batching.priority_levels"
-    if dynamic.default_queue_policy.default_timeout_microseconds:
-        yield "dynamic_batching.default_queue_policy.default_timeout_microseconds"
-    if dynamic.priority_queue_policy:
-        yield "dynamic_batching.priority_queue_policy"
 
 
 def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:

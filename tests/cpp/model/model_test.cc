@@ -66,7 +66,7 @@ TEST_F(ModelTest, a_full_queue_counts_a_rejection_and_leaves_the_request_as_it_w
     ModelConfig config = make_config();
     config.executor.inputs[0].reshape = Shape{1, 1};
     config.executor.outputs[0].reshape = Shape{1, 1};
-    config.batcher.max_queue_size = 2;
+    config.batcher.queue.default_policy.max_queue_size = 2;
     auto model = make(config);
     ASSERT_TRUE(infer(*model, request(1)).ok());
     ASSERT_TRUE(infer(*model, request(1)).ok());

@@ -118,6 +118,51 @@ TEST_F(RequestExecutorTest, a_request_may_be_answered_many_times_and_after_the_b
     EXPECT_EQ(model->statistics().success.count, 1u);
 }
 
+// Keeps what it is given, so that a test can answer when it likes.
+struct Kept {
+    std::unique_ptr<InferenceRequest> request;
+    ResponseOutlet* outlet = nullptr;
+
+    void keep_from(RequestScript& script) {
+        script.run = [this](Batch& batch, ResponseOutlet& its_outlet) {
+            request = std::move(batch.requests[0]);
+            outlet = &its_outlet;
+            batch.requests.clear();
+            return Status();
+        };
+    }
+    void respond() { outlet->respond(*request, echo_of(*request)); }
+    void finish() { outlet->finish(std::move(request), nullptr); }
+};
+
+TEST_F(RequestExecutorTest, many_answers_keep_the_order_of_requests_over_several_instances) {
+    for (bool preserve_ordering : {false, true}) {
+        Kept first;
+        Kept second;
+        first.keep_from(script);
+        second.keep_from(other);
+        ModelConfig config = make_config("model", 1, 1, 2);
+        config.decoupled = true;
+        config.batcher.preserve_ordering = preserve_ordering;
+        auto model = make_model(config);
+        ASSERT_TRUE(infer(*model, request(1, 1)).ok());
+        ASSERT_TRUE(infer(*model, request(1, 2)).ok());
+        model->instances()[0]->run_once();
+        model->instances()[1]->run_once();
+        second.respond();
+        first.respond();
+        second.finish();
+        first.respond();
+        first.finish();
+        std::vector<uint64_t> came;
+        for (const auto& response : sink.take()) {
+            came.push_back(response->tag);
+        }
+        EXPECT_EQ(came, preserve_ordering ? (std::vector<uint64_t>{1, 1, 1, 2, 2})
+                                          : (std::vector<uint64_t>{2, 1, 2, 1, 1}));
+    }
+}
+
 TEST_F(RequestExecutorTest, what_an_executor_cannot_take_fails_with_its_reason) {
     script.run = [](Batch& batch, ResponseOutlet& outlet) {
         auto response = echo_of(*batch.requests[0]);

@@ -65,7 +65,7 @@ class History {
     BatcherConfig random_config() {
         config_ = pick(0, 3) == 0 ? default_config()
                                   : dynamic_config({pick(1, 3), pick(3, 8)}, pick(0, 2) * 50);
-        config_.max_queue_size = static_cast<uint32_t>(pick(1, 30));
+        config_.queue.default_policy.max_queue_size = static_cast<uint32_t>(pick(1, 30));
         config_.preserve_ordering = pick(0, 1) == 0;
         config_.uniform_requests = pick(0, 1) == 0;
         return config_;
@@ -83,7 +83,8 @@ class History {
         request->tag = tag;
         auto cancellation = std::make_shared<Cancellation>();
         request->cancellation = cancellation;
-        const bool fits = !is_stopped_ && waiting_.size() < config_.max_queue_size;
+        const bool fits =
+            !is_stopped_ && waiting_.size() < config_.queue.default_policy.max_queue_size;
         ASSERT_EQ(step_.scheduler->enqueue(request, now_ns_).ok(), fits);
         ASSERT_EQ(request == nullptr, fits);
         if (fits) {

@@ -25,7 +25,10 @@ class Instances {
   public:
     Instances(Scheduler& scheduler, size_t count, int64_t max_rows) {
         for (size_t i = 0; i < count; ++i) {
-            threads_.emplace_back([this, &scheduler, max_rows] { run(scheduler, max_rows); });
+            threads_.emplace_back([&scheduler, max_rows] { run(scheduler, max_rows); });
+        }
+        if (scheduler.is_watched()) {
+            threads_.emplace_back([&scheduler] { watch(scheduler); });
         }
     }
     // Blocks until all have seen kStopped.
@@ -36,6 +39,17 @@ class Instances {
     }
 
   private:
+    static void watch(Scheduler& scheduler) {
+        Pull::Kind kind = Pull::Kind::kIdle;
+        while (kind != Pull::Kind::kStopped) {
+            std::vector<DroppedRequest> dropped;
+            kind = scheduler.expire(dropped).kind;
+            EXPECT_TRUE(kind == Pull::Kind::kStopped || !dropped.empty());
+            for (DroppedRequest& drop : dropped) {
+                scheduler.deliver(answer(std::move(drop.request)));
+            }
+        }
+    }
     static void run(Scheduler& scheduler, int64_t max_rows) {
         for (;;) {
             Batch batch;
@@ -197,6 +211,37 @@ TEST(BatcherThreads, stop_ends_a_wait_for_a_batch_that_will_not_fill) {
     EXPECT_EQ(sink.wait_and_take(1)[0]->request->tag, 5u);
 }
 
+// Nobody pulls: only the watch can answer, and only the wake-up by an earlier timeout in time.
+TEST(BatcherThreads, watch_answers_on_time_while_no_instance_looks) {
+    SteadyClock clock;
+    CollectingSink sink;
+    BatcherConfig config = default_config();
+    config.queue.default_policy.default_timeout_us = int64_t{86'400} * 1'000'000;
+    config.queue.default_policy.allow_timeout_override = true;
+    const std::unique_ptr<Scheduler> batcher = make_scheduler(config, clock);
+    {
+        Instances watch(*batcher, 0, 1);
+        for (uint64_t round = 0; round < 200; ++round) {
+            const uint64_t timeout_us = 1 + round % 50 * 20;
+            const int64_t start_ns = clock.now_ns();
+            for (uint64_t tag : {2 * round, 2 * round + 1}) {
+                std::unique_ptr<InferenceRequest> request = make_rows_request(1, &sink, tag);
+                request->timeout_us = tag % 2 == 0 ? 0 : timeout_us;
+                ASSERT_TRUE(batcher->enqueue(request, clock.now_ns()).ok());
+            }
+            EXPECT_EQ(sink.wait_and_take(1)[0]->request->tag, 2 * round + 1);
+            EXPECT_GE(clock.now_ns() - start_ns, static_cast<int64_t>(timeout_us) * kUs);
+        }
+        batcher->stop();
+        Batch batch;
+        std::vector<DroppedRequest> dropped;
+        EXPECT_EQ(batcher->queued(), 200u);
+        while (batcher->try_pull(0, clock.now_ns(), batch, dropped).kind == Pull::Kind::kBatch) {
+            batch.clear();
+        }
+    }
+}
+
 TEST(BatcherThreads, stop_that_races_the_only_requests_lets_every_instance_go) {
     SteadyClock clock;
     for (int round = 0; round < 200; ++round) {
@@ -218,8 +263,25 @@ TEST(BatcherThreads, stop_that_races_the_only_requests_lets_every_instance_go) {
     }
 }
 
-// dynamic batching, delay in microseconds, uniform requests, preserve ordering
-using StressParameters = std::tuple<bool, int64_t, bool, bool>;
+// dynamic batching, delay in microseconds, uniform requests, preserve ordering, timeout in
+// microseconds
+using StressParameters = std::tuple<bool, int64_t, bool, bool, int64_t>;
+
+BatcherConfig stress_config(const StressParameters& parameters) {
+    const auto [dynamic, delay_us, uniform, preserve_ordering, timeout_us] = parameters;
+    BatcherConfig config = dynamic ? dynamic_config({4, 8}, delay_us) : default_config();
+    config.uniform_requests = uniform;
+    config.preserve_ordering = preserve_ordering;
+    config.queue.default_policy.max_queue_size = 32;
+    config.queue.default_policy.default_timeout_us = timeout_us;
+    if (timeout_us > 0 && !preserve_ordering) {
+        config.queue.priority_levels = 3;
+        config.queue.default_priority_level = 3;
+        config.queue.policy_of_level[2] = config.queue.default_policy;
+        config.queue.policy_of_level[2].timeout_action = QueuePolicy::TimeoutAction::kDelay;
+    }
+    return config;
+}
 
 class BatcherStress : public testing::TestWithParam<StressParameters> {};
 
@@ -227,15 +289,11 @@ TEST_P(BatcherStress, every_request_is_answered_or_refused_once_with_a_stop_in_t
     constexpr size_t kProducers = 3;
     constexpr uint64_t kEach = 1'000;
     constexpr uint64_t kStopAfter = 2'000;
-    const auto [dynamic, delay_us, uniform, preserve_ordering] = GetParam();
-    BatcherConfig config = dynamic ? dynamic_config({4, 8}, delay_us) : default_config();
-    config.uniform_requests = uniform;
-    config.preserve_ordering = preserve_ordering;
-    config.max_queue_size = 32;
-
+    const bool preserve_ordering = std::get<3>(GetParam());
     SteadyClock clock;
     CollectingSink sink;
-    DynamicBatcher batcher(config, clock);
+    const std::unique_ptr<Scheduler> scheduler = make_scheduler(stress_config(GetParam()), clock);
+    Scheduler& batcher = *scheduler;
     std::atomic<uint64_t> sent{0};
     std::vector<std::vector<uint64_t>> accepted(kProducers);
     {
@@ -248,6 +306,7 @@ TEST_P(BatcherStress, every_request_is_answered_or_refused_once_with_a_stop_in_t
                     const int64_t rows = 1 + static_cast<int64_t>(i % 3);
                     std::unique_ptr<InferenceRequest> request =
                         make_rows_request(rows, &sink, tag);
+                    request->priority = i % 4;
                     if (i % 7 == 0) {
                         request->cancellation = std::make_shared<Cancellation>();
                         request->cancellation->requested = i % 2 == 0;
@@ -287,12 +346,15 @@ TEST_P(BatcherStress, every_request_is_answered_or_refused_once_with_a_stop_in_t
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, BatcherStress,
-                         testing::Values(StressParameters{false, 0, false, false},
-                                         StressParameters{true, 0, false, false},
-                                         StressParameters{true, 200, false, false},
-                                         StressParameters{true, 200, true, false},
-                                         StressParameters{true, 200, true, true},
-                                         StressParameters{false, 0, false, true}));
+                         testing::Values(StressParameters{false, 0, false, false, 0},
+                                         StressParameters{true, 0, false, false, 0},
+                                         StressParameters{true, 200, false, false, 0},
+                                         StressParameters{true, 200, true, false, 0},
+                                         StressParameters{true, 200, true, true, 0},
+                                         StressParameters{false, 0, false, true, 0},
+                                         StressParameters{false, 0, false, false, 50},
+                                         StressParameters{true, 200, true, false, 100},
+                                         StressParameters{true, 200, false, true, 100}));
 
 // Producers that retry when full: nothing may be lost between a full queue and an empty one.
 TEST(BatcherThreads, small_queue_with_retrying_producers_loses_nothing) {
@@ -301,7 +363,7 @@ TEST(BatcherThreads, small_queue_with_retrying_producers_loses_nothing) {
     SteadyClock clock;
     CollectingSink sink;
     BatcherConfig config = dynamic_config();
-    config.max_queue_size = 2;
+    config.queue.default_policy.max_queue_size = 2;
     DynamicBatcher batcher(config, clock);
     {
         Instances instances(batcher, 2, 8);

@@ -88,7 +88,7 @@ TEST(DynamicBatcher, different_shapes_never_share_a_batch_and_do_not_wait) {
 
 TEST(DynamicBatcher, full_queue_returns_unavailable_and_keeps_request) {
     BatcherConfig config = dynamic_config({8}, 1'000'000);
-    config.max_queue_size = 3;
+    config.queue.default_policy.max_queue_size = 3;
     Stepper step(config);
     for (uint64_t tag = 0; tag < 3; ++tag) {
         ASSERT_TRUE(step.enqueue(1, tag).ok());
@@ -220,7 +220,7 @@ TEST(DynamicBatcher, responses_go_straight_out_unless_order_was_asked_for) {
 TEST(DynamicBatcher, answers_held_for_their_order_count_against_the_queue) {
     BatcherConfig config = dynamic_config({1});
     config.preserve_ordering = true;
-    config.max_queue_size = 2;
+    config.queue.default_policy.max_queue_size = 2;
     Stepper step(config);
     ASSERT_TRUE(step.enqueue(1, 0).ok());
     ASSERT_EQ(step.pull_tags(), (Tags{0}));

@@ -85,6 +85,4 @@ def test_lowered_config_has_every_tensor_and_instance(config: ModelConfig) -> No
     assert [spec.name for spec in core.inputs] == [tensor.name for tensor in ready.input]
     assert [spec.name for spec in core.outputs] == [tensor.name for tensor in ready.output]
     assert len(core.instances) == sum(group.count for group in ready.instance_group)
-    assert (core.dynamic_batching is not None) == (
-        ready.HasField("dynamic_batching") and ready.max_batch_size > 0
-    )
+    assert (core.dynamic_batching is not None) == ready.HasField("dynamic_batching")

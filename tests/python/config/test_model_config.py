@@ -14,6 +14,7 @@ from tritonpy.config import (
     Devices,
     DynamicBatchingSpec,
     InstanceSpec,
+    QueuePolicySpec,
     TensorSpec,
     data_type_of,
     lower,
@@ -48,7 +49,12 @@ dynamic_batching {
   preferred_batch_size: [ 4, 2, 4 ]
   max_queue_delay_microseconds: 100
   preserve_ordering: true
-  default_queue_policy { max_queue_size: 9 }
+  priority_levels: 1
+  default_priority_level: 1
+  default_queue_policy {
+    max_queue_size: 9 default_timeout_microseconds: 10 allow_timeout_override: true
+  }
+  priority_queue_policy { key: 1 value { timeout_action: DELAY } }
 }
 instance_group { name: "g" count: 2 kind: KIND_CPU }
 instance_group { kind: KIND_MODEL passive: true host_policy: "own" }
@@ -87,7 +93,10 @@ def test_every_value_reaches_the_core() -> None:
             preferred_batch_sizes=(2, 4),
             max_queue_delay_us=100,
             preserve_ordering=True,
-            max_queue_size=9,
+            priority_levels=1,
+            default_priority_level=1,
+            default_queue_policy=QueuePolicySpec(9, 10, allow_timeout_override=True),
+            priority_queue_policy={1: QueuePolicySpec(delays=True)},
         ),
         parameters={"k": "v"},
         graph_level=-1,
@@ -105,17 +114,28 @@ def test_instances_count_over_the_devices_of_their_group() -> None:
     ]
 
 
-def test_batching_without_a_batch_dimension_is_none() -> None:
-    core = lowered("dynamic_batching { }", Devices())
+def test_batching_and_graph_level_that_are_not_given_are_none() -> None:
+    core = lowered("", Devices())
     assert core.dynamic_batching is None
     assert core.graph_level is None
 
 
+def test_queue_policies_hold_without_a_batch_dimension() -> None:
+    policy = "default_queue_policy { max_queue_size: 2 }"
+    core = lowered(f"dynamic_batching {{ {policy} }}", Devices())
+    assert core.max_batch_size == 0
+    assert core.dynamic_batching is not None
+    assert core.dynamic_batching.default_queue_policy == QueuePolicySpec(max_queue_size=2)
+
+
 def test_endless_queue_delay_fits_the_clock_of_the_core() -> None:
     delay = "max_queue_delay_microseconds: 18446744073709551615"
-    core = lowered(f"max_batch_size: 2 dynamic_batching {{ {delay} }}", Devices())
+    timeout = "default_timeout_microseconds: 18446744073709551615"
+    batching = f"dynamic_batching {{ {delay} default_queue_policy {{ {timeout} }} }}"
+    core = lowered(f"max_batch_size: 2 {batching}", Devices())
     assert core.dynamic_batching is not None
     assert core.dynamic_batching.max_queue_delay_us * 1000 < 2**63
+    assert core.dynamic_batching.default_queue_policy.default_timeout_us * 1000 < 2**63
 
 
 def test_data_types_have_one_wire_name_each() -> None:
@@ -152,15 +172,6 @@ def test_what_is_done_is_not_named(text: str) -> None:
         ),
         ("response_cache { enable: true }", "response_cache.enable"),
         ("model_metrics { metric_control { } }", "model_metrics.metric_control"),
-        ("dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"),
-        (
-            "dynamic_batching { default_queue_policy { default_timeout_microseconds: 1 } }",
-            "dynamic_batching.default_queue_policy.default_timeout_microseconds",
-        ),
-        (
-            "dynamic_batching { priority_queue_policy { key: 1 value { } } }",
-            "dynamic_batching.priority_queue_policy",
-        ),
         ("optimization { priority: PRIORITY_MAX }", "optimization.priority"),
         ("optimization { cuda { } }", "optimization.cuda"),
         ("optimization { execution_accelerators { } }", "optimization.execution_accelerators"),

@@ -14,12 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tritonpy.config.model_config import (
-    CoreModelConfig,
-    DynamicBatchingSpec,
-    InstanceSpec,
-    TensorSpec,
-)
+from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec
+from tritonpy.config.model_config import CoreModelConfig, InstanceSpec, TensorSpec
 from tritonpy.core import Core, Inference, InferRequest, Log, LogSettings
 from tritonpy.errors import (
     CancelledError,
@@ -62,7 +58,7 @@ def _config(
         inputs=(TensorSpec("INPUT0", data_type, (-1,)),),
         outputs=(TensorSpec("OUTPUT0", data_type, (-1,)),),
         instances=(InstanceSpec(f"{name}_0", "KIND_CPU", 0, passive=False, host_policy="cpu"),),
-        dynamic_batching=DynamicBatchingSpec((8,), 0, preserve_ordering=False, max_queue_size=0),
+        dynamic_batching=DynamicBatchingSpec((8,), 0, preserve_ordering=False),
         parameters=parameters or {},
         graph_level=None,
         decoupled=False,
