@@ -1,6 +1,7 @@
 // What does the scheduler cost per request: enqueue, batch, pull, deliver.
 //
-// "Stepped" is one thread that enqueues a batch's worth and pulls it: the bare cost. "Closed loop"
+// "Stepped" is one thread that enqueues a batch's worth and pulls it: the bare cost, also with queue
+// policies (three levels of priority and a timeout). "Closed loop"
 // keeps 64 requests circulating between `clients` threads, which enqueue, and `instances` threads,
 // which pull and deliver; an instance that finds nothing sleeps, so wake-ups are in the figure.
 // `work_us` is spent before each enqueue, as a front end does that parses. With a delay the
@@ -49,11 +50,17 @@ std::unique_ptr<InferenceRequest> make_request() {
 void stepped(benchmark::State& state) {
     const auto batch_size = static_cast<size_t>(state.range(0));
     SteadyClock clock;
-    const std::unique_ptr<Scheduler> scheduler =
-        make_scheduler(make_config(state.range(0), 0, false), clock);
+    BatcherConfig config = make_config(state.range(0), 0, false);
+    if (state.range(1) != 0) {
+        config.queue.priority_levels = 3;
+        config.queue.default_priority_level = 2;
+        config.queue.default_policy.default_timeout_us = 1'000'000;
+    }
+    const std::unique_ptr<Scheduler> scheduler = make_scheduler(config, clock);
     std::vector<std::unique_ptr<InferenceRequest>> requests;
     for (size_t i = 0; i < batch_size; ++i) {
         requests.push_back(make_request());
+        requests.back()->priority = i % 4;
     }
     Batch batch;
     std::vector<DroppedRequest> dropped;
@@ -153,7 +160,7 @@ void closed_loop(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * per_client * static_cast<int64_t>(clients));
 }
 
-BENCHMARK(stepped)->ArgName("batch")->Arg(1)->Arg(8)->Arg(32);
+BENCHMARK(stepped)->ArgNames({"batch", "policies"})->ArgsProduct({{1, 8, 32}, {0, 1}});
 BENCHMARK(closed_loop)
     ->ArgNames({"clients", "instances", "batch", "delay_us", "uniform", "work_us"})
     ->Args({1, 1, 1, 0, 0, 0})
