@@ -7,9 +7,9 @@
 
 #include "bindings/python_attribute.h"
 #include "bindings/read_batch_input.h"
-#include "bindings/read_warmup.h"
-#include "bindings/read_ensemble.h"
 #include "bindings/read_dynamic_batching.h"
+#include "bindings/read_ensemble.h"
+#include "bindings/read_warmup.h"
 
 namespace py = pybind11;
 
