@@ -1,7 +1,7 @@
 // What does the scheduler cost per request: enqueue, batch, pull, deliver.
 //
-// "Stepped" is one thread that enqueues a batch's worth and pulls it: the bare cost, also with queue
-// policies (three levels of priority and a timeout). "Closed loop"
+// "Stepped" is one thread that enqueues a batch's worth and pulls it: the bare cost, also with
+// queue policies (three levels of priority and a timeout). "Closed loop"
 // keeps 64 requests circulating between `clients` threads, which enqueue, and `instances` threads,
 // which pull and deliver; an instance that finds nothing sleeps, so wake-ups are in the figure.
 // `work_us` is spent before each enqueue, as a front end does that parses. With a delay the

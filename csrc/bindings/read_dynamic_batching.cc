@@ -1,20 +1,15 @@
 #include "bindings/read_dynamic_batching.h"
 
-#include <pybind11/stl.h>
-
 #include <algorithm>
 #include <vector>
+
+#include "bindings/python_attribute.h"
 
 namespace py = pybind11;
 
 namespace tritonpy {
 
 namespace {
-
-template <typename T>
-T attribute(py::handle object, const char* name) {
-    return object.attr(name).cast<T>();
-}
 
 QueuePolicy read_policy(py::handle policy) {
     QueuePolicy read;

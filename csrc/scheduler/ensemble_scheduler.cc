@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "scheduler/refusals.h"
+
 namespace tritonpy {
 
 EnsembleScheduler::EnsembleScheduler(EnsembleConfig config, const ModelIdentity& identity,
@@ -15,9 +17,7 @@ EnsembleScheduler::EnsembleScheduler(EnsembleConfig config, const ModelIdentity&
 Status EnsembleScheduler::admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
                                 bool& wake_due) {
     if (stopped_.load(std::memory_order_relaxed)) {
-        return unavailable(request_prefix(*request) +
-                           "Server is stopping, scheduler for model has stopped accepting new "
-                           "inference requests");
+        return scheduler_stopping(*request);
     }
     wake_due = false;
     RequestTrace& trace = request->trace;

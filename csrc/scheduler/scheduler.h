@@ -21,8 +21,8 @@
 #include "base/status.h"
 #include "infer/batch.h"
 #include "infer/request.h"
-#include "scheduler/request_intake.h"
 #include "infer/response.h"
+#include "scheduler/request_intake.h"
 
 namespace tritonpy {
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/request_check.h"
+#include "scheduler/refusals.h"
 
 namespace tritonpy {
 
@@ -47,9 +48,7 @@ Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
     TRITONPY_ASSIGN_OR_RETURN(
         ModelRef model, registry_.enter(request.model_name, request.model_version, caller));
     if (!model) {
-        return unavailable(request_prefix(request) +
-                           "Server is stopping, scheduler for model has stopped accepting new "
-                           "inference requests");
+        return scheduler_stopping(request);
     }
     return model;
 }
