@@ -1,12 +1,13 @@
 // What does the scheduler cost per request: enqueue, batch, pull, deliver.
 //
 // "Stepped" is one thread that enqueues a batch's worth and pulls it: the bare cost, also with
-// queue policies (three levels of priority and a timeout). "Closed loop"
-// keeps 64 requests circulating between `clients` threads, which enqueue, and `instances` threads,
-// which pull and deliver; an instance that finds nothing sleeps, so wake-ups are in the figure.
-// `work_us` is spent before each enqueue, as a front end does that parses. With a delay the
-// instances wait for batches to fill; `uniform` is what then spares the wake-ups. One iteration is
-// 50,000 requests: its CPU milliseconds times 20 are nanoseconds per request, `work_us` included.
+// queue policies (three levels of priority and a timeout). "Watch" is one look of theirs for gone
+// clients. "Closed loop" keeps 64 requests circulating between `clients` threads, which enqueue,
+// and `instances` threads, which pull and deliver; an instance that finds nothing sleeps, so
+// wake-ups are in the figure. `work_us` is spent before each enqueue, as a front end does that
+// parses. With a delay the instances wait for batches to fill; `uniform` is what then spares the
+// wake-ups. One iteration is 50,000 requests: its CPU milliseconds times 20 are nanoseconds per
+// request, `work_us` included.
 #include <benchmark/benchmark.h>
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "queue/mpsc_ring.h"
 #include "queue/parking.h"
+#include "scheduler/policy_batcher.h"
 #include "scheduler/scheduler_factory.h"
 
 namespace tritonpy {
@@ -76,6 +78,28 @@ void stepped(benchmark::State& state) {
         batch.clear();
     }
     state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * batch_size));
+}
+
+// A full queue's watch looks for clients that have gone and finds none.
+void watch(benchmark::State& state) {
+    const auto waiting = static_cast<size_t>(state.range(0));
+    SteadyClock clock;
+    BatcherConfig config = make_config(1, 0, false);
+    config.queue.priority_levels = 3;
+    config.queue.default_priority_level = 2;
+    const std::unique_ptr<Scheduler> scheduler = make_scheduler(config, clock);
+    for (size_t i = 0; i < waiting; ++i) {
+        std::unique_ptr<InferenceRequest> request = make_request();
+        request->cancellation = std::make_shared<Cancellation>();
+        TRITONPY_CHECK(scheduler->enqueue(request, 1).ok());
+    }
+    std::vector<DroppedRequest> dropped;
+    int64_t now_ns = 0;
+    for (auto _ : state) {
+        now_ns += PolicyBatcher::kCancelLookNs;
+        benchmark::DoNotOptimize(scheduler->try_expire(now_ns, dropped));
+    }
+    scheduler->stop();
 }
 
 // Where answered requests come back to their clients.
@@ -161,6 +185,7 @@ void closed_loop(benchmark::State& state) {
 }
 
 BENCHMARK(stepped)->ArgNames({"batch", "policies"})->ArgsProduct({{1, 8, 32}, {0, 1}});
+BENCHMARK(watch)->ArgName("waiting")->Arg(100)->Arg(16'384);
 BENCHMARK(closed_loop)
     ->ArgNames({"clients", "instances", "batch", "delay_us", "uniform", "work_us"})
     ->Args({1, 1, 1, 0, 0, 0})

@@ -127,7 +127,7 @@ void EnsembleProgress::look_at(uint32_t round) {
         rounds_[round].decided[position] = decision != Verdict::kWait;
         if (decision == Verdict::kRun) {
             due_.push_back({round, static_cast<uint32_t>(step)});
-        } else if (decision == Verdict::kNever) {
+        } else if (decision == Verdict::kNeverRuns) {
             --rounds_[round].open_steps;
             if (graph_.steps[step].opens == EnsembleGraph::kNone) {
                 put(round, step, {});  // steps that read it come later in this loop
@@ -144,7 +144,7 @@ EnsembleProgress::Verdict EnsembleProgress::verdict(uint32_t round, size_t step)
     for (size_t input = 0; input < inputs.size(); ++input) {
         const Fate fate = slot(round, graph_.steps[step].inputs[input]).fate;
         if (fate == Fate::kAbsent && !inputs[input].optional) {
-            return Verdict::kNever;
+            return Verdict::kNeverRuns;
         }
         if (fate == Fate::kOpen) {
             decision = Verdict::kWait;

@@ -82,7 +82,7 @@ class EnsembleProgress {
         Fate fate = Fate::kOpen;
         Value value;
     };
-    enum class Verdict : uint8_t { kWait, kRun, kNever };
+    enum class Verdict : uint8_t { kWait, kRun, kNeverRuns };
     struct Round {
         size_t scope = 0;
         bool in_use = false;

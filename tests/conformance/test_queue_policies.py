@@ -191,11 +191,8 @@ def test_late_request_is_delayed_behind_its_level(
         on_time = model.queue(priority=1)
         clock = model.send(priority=2)  # gone when 50 ms have passed
         assert _error_of(clock) == (_unavailable(protocol), "Request timeout expired")
-        next_level = model.send(priority=2)
         model.let_go()
         assert places_after(first, [on_time, late]) == [0, 1]
-        # It may have timed out, and then it did so for a reason; else it ran last.
-        assert next_level.exception() is not None or places_after(first, [next_level]) == [2]
 
 
 def test_queued_request_of_a_client_that_has_gone_never_runs(
@@ -215,7 +212,7 @@ def test_queued_request_of_a_client_that_has_gone_never_runs(
 
 def _let_deadline_pass(model: GatedModel) -> None:
     """Queue a gRPC request that would run first, and return when its deadline has passed."""
-    late = model.queue(priority=1, client_timeout=2)
+    late = model.queue(priority=1, client_timeout=4)
     error = late.exception()
     assert isinstance(error, InferenceServerException)
     assert error.status() == "StatusCode.DEADLINE_EXCEEDED"
