@@ -78,6 +78,7 @@ ModelConfig read_model_config(py::handle config) {
     model.batch_inputs = read_batch_inputs(config.attr("batch_inputs"));
     model.warmup = read_warmup(config.attr("warmup"));
     model.ensemble = read_ensemble(config.attr("ensemble"));
+    model.split_large_requests = attribute<bool>(config, "split_large_requests");
     return model;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "model/request_check.h"
+#include "model/split_request.h"
 #include "model/warmup.h"
 #include "scheduler/ensemble_scheduler.h"
 #include "scheduler/scheduler_factory.h"
@@ -54,6 +55,7 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
 Model::Model(const ModelConfig& config, const ModelContext& context)
     : identity_(identity_of(config)),
       batch_inputs_(config.batch_inputs),
+      splits_large_requests_(config.split_large_requests && config.executor.max_batch_size > 0),
       pool_(context.executor.pool),
       clock_(context.executor.clock),
       has_threads_(context.start_threads),
@@ -113,7 +115,7 @@ Status Model::start_threads() {
 
 Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
     int64_t now_ns = clock_.now_ns();
-    TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request));
+    TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request, splits_large_requests_));
     if (may_fall_ill_) {
         if (Status alive = check_alive(); !alive.ok()) {
             restore_client_shapes(*identity_, *request);
@@ -123,14 +125,44 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     }
     request->trace = RequestTrace{};
     request->trace.request_start_ns = now_ns;
+    const bool is_large = splits_large_requests_ && request->rows > identity_->max_batch_size;
+    Status queued = is_large ? admit_in_parts(request, wake_due) : admit(request, wake_due);
+    if (!queued.ok()) {
+        restore_client_shapes(*identity_, *request);
+    }
+    return queued;
+}
+
+Status Model::admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
+    const int64_t start_ns = request->trace.request_start_ns;
     in_flight_.add();
     Status queued = intake_->admit(request, clock_.now_ns(), wake_due);
     if (!queued.ok()) {
         in_flight_.remove(1);
-        restore_client_shapes(*identity_, *request);
-        stats_.count_failure(FailureReason::kRejected, clock_.now_ns() - now_ns);
+        stats_.count_failure(FailureReason::kRejected, clock_.now_ns() - start_ns);
     }
     return queued;
+}
+
+Status Model::admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
+    const auto whole = SplitRequest::create(identity_, pool_, std::move(request));
+    bool is_first = true;
+    while (std::unique_ptr<InferenceRequest> part = whole->next_part()) {
+        bool part_due = false;
+        Status queued = admit(part, part_due);
+        wake_due = wake_due || part_due;
+        if (!queued.ok()) {
+            part.reset();  // before the whole goes: it borrows from it
+            if (is_first) {
+                request = whole->give_back();
+                return queued;
+            }
+            whole->refuse_rest(queued);
+            return Status();
+        }
+        is_first = false;
+    }
+    return Status();
 }
 
 Status Model::infer(std::unique_ptr<InferenceRequest>& request) {

@@ -114,11 +114,16 @@ class Model {
     // unavailable when no instance can run.
     Status check_alive() const;
     void make_intake(const ModelConfig& config, const ModelContext& context);
+    // Queues a checked request, or one part of it. On error the caller keeps it, and it is counted
+    // as rejected.
+    Status admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
+    Status admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
     Status start_threads();
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
+    const bool splits_large_requests_;
     BlockPool& pool_;
     const Clock& clock_;
     const bool has_threads_;

@@ -27,6 +27,7 @@ struct ModelConfig {
     std::vector<BatchInputSpec> batch_inputs;
     std::vector<WarmupSample> warmup;
     std::optional<EnsembleConfig> ensemble;  // set: no backend, but steps
+    bool split_large_requests = false;  // run what is too large in parts; see SplitRequest
 };
 
 }  // namespace tritonpy

@@ -159,7 +159,8 @@ Status sort_inputs(const ModelIdentity& model, InferenceRequest& request) {
 }
 
 // The rows of the request: the first dimension that all its inputs have in common.
-Result<int64_t> count_rows(const ModelIdentity& model, InferenceRequest& request) {
+Result<int64_t> count_rows(const ModelIdentity& model, InferenceRequest& request,
+                           bool may_be_large) {
     std::optional<int64_t> rows;
     for (const Tensor& input : request.inputs) {
         TRITONPY_RETURN_IF_ERROR(
@@ -179,7 +180,7 @@ Result<int64_t> count_rows(const ModelIdentity& model, InferenceRequest& request
         }
         rows = input.shape[0];
     }
-    if (rows && *rows > model.max_batch_size) {
+    if (rows && *rows > model.max_batch_size && !may_be_large) {
         return invalid_arg(request_prefix(request) + "inference request batch-size must be <= " +
                            std::to_string(model.max_batch_size) + " for " + quoted(model.name));
     }
@@ -257,10 +258,10 @@ Status check_input(const ModelIdentity& model, const InferenceRequest& request,
 
 }  // namespace
 
-Status check_request(const ModelIdentity& model, InferenceRequest& request) {
+Status check_request(const ModelIdentity& model, InferenceRequest& request, bool may_be_large) {
     TRITONPY_RETURN_IF_ERROR(check_requested_outputs(model, request));
     TRITONPY_RETURN_IF_ERROR(sort_inputs(model, request));
-    TRITONPY_ASSIGN_OR_RETURN(int64_t rows, count_rows(model, request));
+    TRITONPY_ASSIGN_OR_RETURN(int64_t rows, count_rows(model, request, may_be_large));
     TRITONPY_RETURN_IF_ERROR(
         for_each_input(model, request, [&](const TensorSpec& spec, const Tensor& input) {
             return check_input(model, request, spec, input);

@@ -18,8 +18,9 @@ namespace tritonpy {
 
 // On success sorts the inputs into config order, applies `reshape`, marks the ragged ones and sets
 // `rows` (the first dimension, which may be 0; 1 for models without batch dimension). Otherwise
-// invalid_arg.
-Status check_request(const ModelIdentity& model, InferenceRequest& request);
+// invalid_arg. With `may_be_large` it may have more rows than the model takes at once.
+Status check_request(const ModelIdentity& model, InferenceRequest& request,
+                     bool may_be_large = false);
 
 // Undoes the `reshape` of check_request, for a request that goes back to its caller because the
 // queue refused it; it then passes the check again. REQUIRES: check_request accepted the request.

@@ -15,6 +15,7 @@ from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, sc
 from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, lower_dynamic_batching
 from tritonpy.config.lower_ensemble import EnsembleSpec
 from tritonpy.config.lower_warmup import WarmupSample
+from tritonpy.config.split_large_requests import splits_large_requests
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelInput,
@@ -71,6 +72,7 @@ class CoreModelConfig:
     batch_inputs: tuple[BatchInputSpec, ...] = ()
     warmup: tuple[WarmupSample, ...] = ()
     ensemble: EnsembleSpec | None = None  # set: steps instead of instances and a file
+    split_large_requests: bool = False
 
 
 def lower(
@@ -110,6 +112,7 @@ def lower(
         batch_inputs=batch_input_specs(config),
         warmup=warmup,
         ensemble=ensemble,
+        split_large_requests=splits_large_requests(config),
     )
 
 

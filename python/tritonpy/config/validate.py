@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.platforms import ENSEMBLE, backend_of_platform, is_known_backend
+from tritonpy.config.split_large_requests import split_problems
 from tritonpy.config.validate_ensemble import ensemble_problems
 from tritonpy.config.validate_io import batch_io_problems, io_problems
 from tritonpy.config.validate_scheduling import dynamic_problems, sequence_problems
@@ -26,6 +27,7 @@ def validate(config: ModelConfig, devices: Devices) -> list[str]:
         *sequence_problems(config),
         *ensemble_problems(config),
         *_metric_problems(config),
+        *split_problems(config),
         *_cache_problems(config),
     ]
     if config.platform != ENSEMBLE:
