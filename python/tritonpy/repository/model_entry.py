@@ -8,6 +8,7 @@ serve on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -121,11 +122,13 @@ class ModelEntry:
         self._missed = ()
 
     def refresh(self, location: ModelLocation) -> None:
-        """Load again what models have changed for that it is composed of; or suspend it."""
+        """Load an ensemble again, whose models have changed; suspend it where they do not fit."""
         try:
             self.load(location, None)
         except TritonError:
             self.suspend()
+            with suppress(TritonError):
+                self.load(location, None)  # now that nothing serves, why not is kept and told
 
     def suspend(self) -> None:
         """Unload an ensemble that misses a model, until that is back: see `composing`."""
