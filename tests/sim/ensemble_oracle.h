@@ -1,5 +1,5 @@
-// What ensembles must answer, worked out the plain way: values by recursion, without rounds, runs or
-// threads of their own.
+// What ensembles must answer, worked out the plain way: values by recursion, without rounds, runs
+// or threads.
 //
 // Models of the simulation compute numbers: an output is a hash of the model, the inputs and the
 // number of the answer. So are their quirks: how often a decoupled model answers, which output an

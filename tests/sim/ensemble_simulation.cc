@@ -102,8 +102,8 @@ SimulatedModel EnsembleSimulation::random_model(const std::string& name) {
     return model;
 }
 
-// Steps one after another, each reading what the ones before wrote; of two decoupled origins no step
-// and no response may read both, so a tensor that would bring a second one is not read.
+// Steps one after another, each reading what the ones before wrote; of two decoupled origins no
+// step and no response may read both, so a tensor that would bring a second one is not read.
 SimulatedModel EnsembleSimulation::random_ensemble(const std::string& name) {
     SimulatedModel model;
     model.name = name;
@@ -304,7 +304,7 @@ void EnsembleSimulation::answer(Held held) {
         }
         ++held.given;
     }
-    // The end may come with the last answer or after it; an empty answer would be taken for the end.
+    // The end may come with the last answer or after it; an empty answer would pass for the end.
     const bool ends_here = !held.model->decoupled || !gives ||
                            (!response->outputs.empty() && dice_.one_in(2));
     const bool is_last = held.given == count && ends_here;
