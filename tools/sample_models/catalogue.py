@@ -25,7 +25,7 @@ Maker = Callable[[Path, Path], list[Path]]
 
 
 def make_without_files(version_dir: Path, cache: Path) -> list[Path]:
-    """Leave the version directory empty: the identity backend has no model file."""
+    """Leave the version directory as it is: all that the model needs is kept in the repository."""
     del cache
     return [version_dir]
 
@@ -39,6 +39,9 @@ MODELS: dict[str, Maker] = {
     "magika": magika.make,
     "magika_pipeline": magika.make_pipeline,
     "minilm": minilm.make,
+    "minilm_tokenizer": minilm.make_tokenizer,
+    "minilm_pooling": make_without_files,
+    "sentence_embedding": make_without_files,
     "basic_pitch": basic_pitch.make,
     "silero_vad": silero_vad.make,
     "wine_forest": wine_forest.make,
