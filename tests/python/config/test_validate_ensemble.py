@@ -77,6 +77,10 @@ def test_ensemble_rule_has_its_text(text: str, expected: str) -> None:
             ["must specify 'output_map' in step 2 of ensemble 'e'"],
         ),
         (
+            SOUND + step("a", {"x": "IN"}, {"y": "IN"}),
+            ["ensemble tensor 'IN' can appear in an output map only once for ensemble 'e' step 2"],
+        ),
+        (
             step("a", {"x": "IN"}, {"y": "OUT"}) + step("b", {"x": "IN"}, {"y": "OUT"}),
             ["ensemble tensor 'OUT' can appear in an output map only once for ensemble 'e' step 1"],
         ),
