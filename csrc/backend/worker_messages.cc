@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "backend/message_bytes.h"
+#include "backend/message_parameters.h"
 #include "base/check.h"
 #include "base/limits.h"
-#include "infer/parameter_json.h"
 
 namespace tritonpy {
 
@@ -75,6 +75,21 @@ void write_inputs(MessageWriter& out, const InferenceRequest& request,
     }
 }
 
+// What few requests have, behind its size: they cost the others nothing.
+void write_extras(MessageWriter& out, const InferenceRequest& request) {
+    const auto* correlation = std::get_if<std::string>(&request.correlation_id);
+    const size_t start = out.size();
+    out.number(uint32_t{0});
+    if (request.id.empty() && correlation == nullptr && request.parameters.empty()) {
+        return;
+    }
+    out.text(request.id);
+    out.text(correlation != nullptr ? std::string_view(*correlation) : std::string_view());
+    out.number(static_cast<uint32_t>(request.parameters.size()));
+    write_parameters(out, request.parameters);
+    out.overwrite(start, static_cast<uint32_t>(out.size() - start - sizeof(uint32_t)));
+}
+
 void write_request(MessageWriter& out, const InferenceRequest& request, OpenRequestKey key,
                    const std::vector<TensorSpec>& inputs, const std::vector<TensorSpec>& outputs,
                    BlockLayout& layout) {
@@ -83,20 +98,13 @@ void write_request(MessageWriter& out, const InferenceRequest& request, OpenRequ
     out.number(number != nullptr ? *number : uint64_t{0});
     out.number(request.timeout_us);
     out.number(request.priority);
-    out.number(int64_t{0});
     out.number(request.flags);
     out.number(key.cancel_index);
     out.number(static_cast<uint16_t>(request.inputs.size()));
     out.number(request.outputs.empty() ? kAllOutputs
                                        : static_cast<uint16_t>(request.outputs.size()));
     out.number(number != nullptr ? uint32_t{0} : kCorrelationIsText);
-    out.text(request.id);
-    out.text(number != nullptr ? std::string_view()
-                               : std::string_view(std::get<std::string>(request.correlation_id)));
-    std::string parameters;
-    append_parameters_json(request.parameters, parameters);
-    out.text(parameters);
-    out.text("");
+    write_extras(out, request);
     write_inputs(out, request, inputs, layout);
     for (const RequestedOutput& output : request.outputs) {
         out.number(static_cast<uint16_t>(index_of(outputs, output.name, 0)));
@@ -128,14 +136,6 @@ void read_place(MessageReader& in, size_t rank, WorkerTensor& tensor) {
     tensor.shape = read_shape(in, rank);
 }
 
-Result<std::vector<Parameter>> read_parameters(MessageReader& in, std::string_view message) {
-    Result<std::vector<Parameter>> parameters = parse_parameters_json(in.text());
-    if (!parameters.ok()) {
-        return malformed(message, parameters.status().message());
-    }
-    return parameters;
-}
-
 // The error that a code and a text say.
 Status read_error(uint8_t code, std::string_view text) {
     StatusCode known = code <= static_cast<uint8_t>(StatusCode::kCancelled)
@@ -144,8 +144,18 @@ Status read_error(uint8_t code, std::string_view text) {
     return Status(known, std::string(text));
 }
 
+Status read_parameters_of(MessageReader& in, std::string_view message, size_t count,
+                          std::vector<Parameter>& out) {
+    Result<std::vector<Parameter>> parameters = read_parameters(in, count);
+    if (!parameters.ok()) {
+        return malformed(message, parameters.status().message());
+    }
+    out = std::move(parameters).value();
+    return Status();
+}
+
 Result<WorkerTensor> read_output(MessageReader& in, std::string_view message,
-                                 const std::vector<TensorSpec>& specs) {
+                                 const std::vector<TensorSpec>& specs, uint64_t base) {
     auto index = in.number<uint16_t>();
     WorkerTensor tensor;
     if (!in.ok() || index >= specs.size()) {
@@ -158,6 +168,7 @@ Result<WorkerTensor> read_output(MessageReader& in, std::string_view message,
     }
     in.skip(4);
     read_place(in, rank, tensor);
+    tensor.offset += base;  // where that leads to is checked where it is looked up
     return tensor;
 }
 
@@ -167,16 +178,19 @@ Result<WorkerResponse> read_response(MessageReader& in, std::string_view message
     bool has_error = in.number<uint8_t>() != 0;
     auto code = in.number<uint8_t>();
     size_t count = in.number<uint16_t>();
+    size_t parameter_count = in.number<uint32_t>();
     response.block = in.number<uint64_t>();
+    auto base = in.number<uint64_t>();
     if (has_error) {
         response.error = read_error(code, in.text());
     }
-    TRITONPY_ASSIGN_OR_RETURN(response.parameters, read_parameters(in, message));
+    TRITONPY_RETURN_IF_ERROR(
+        read_parameters_of(in, message, parameter_count, response.parameters));
     if (count > limits::kMaxTensorsPerRequest) {
         return malformed(message, std::to_string(count) + " outputs");
     }
     for (size_t index = 0; index < count; ++index) {
-        TRITONPY_ASSIGN_OR_RETURN(WorkerTensor tensor, read_output(in, message, specs));
+        TRITONPY_ASSIGN_OR_RETURN(WorkerTensor tensor, read_output(in, message, specs, base));
         response.outputs.push_back(std::move(tensor));
     }
     return response;
@@ -194,16 +208,17 @@ Result<WorkerTensor> read_input(MessageReader& in) {
     return tensor;
 }
 
-Result<WorkerAnswer> read_answer(MessageReader& in, const std::vector<TensorSpec>& specs) {
+Result<WorkerAnswer> read_answer(MessageReader& in, std::string_view message,
+                                 const std::vector<TensorSpec>& specs) {
     WorkerAnswer answer;
     auto kind = in.number<uint8_t>();
     in.skip(3);
     if (!in.ok() || kind > static_cast<uint8_t>(WorkerAnswer::Kind::kRescheduled)) {
-        return malformed("EXECUTED", "an answer of kind " + std::to_string(kind));
+        return malformed(message, "an answer of kind " + std::to_string(kind));
     }
     answer.kind = static_cast<WorkerAnswer::Kind>(kind);
     if (answer.kind == WorkerAnswer::Kind::kFinal) {
-        TRITONPY_ASSIGN_OR_RETURN(answer.response, read_response(in, "EXECUTED", specs));
+        TRITONPY_ASSIGN_OR_RETURN(answer.response, read_response(in, message, specs));
     }
     return answer;
 }
@@ -279,12 +294,11 @@ void encode_answer(uint64_t call, const InferenceResponse& response, BlockPlace 
     writer.number(static_cast<uint16_t>(response.outputs.size()));
     writer.number(block.offset);
     writer.number(block.arena_size);
+    writer.number(static_cast<uint32_t>(response.parameters.list().size()));
     writer.text(response.status.message());
     writer.text(response.model ? std::string_view(response.model->name) : std::string_view());
     writer.text(response.model ? std::to_string(response.model->version) : std::string());
-    std::string parameters;
-    append_parameters_json(response.parameters.list(), parameters);
-    writer.text(parameters);
+    write_parameters(writer, response.parameters.list());
     BlockLayout layout;
     for (const Tensor& output : response.outputs) {
         writer.text(output.name);
@@ -315,7 +329,7 @@ Result<ExecutedMessage> decode_executed(std::span<const std::byte> body,
             return malformed("EXECUTED", std::to_string(count) + " answers");
         }
         for (size_t index = 0; index < count && in.ok(); ++index) {
-            TRITONPY_ASSIGN_OR_RETURN(WorkerAnswer answer, read_answer(in, outputs));
+            TRITONPY_ASSIGN_OR_RETURN(WorkerAnswer answer, read_answer(in, "EXECUTED", outputs));
             message.answers.push_back(std::move(answer));
         }
     }
@@ -330,12 +344,11 @@ Result<ResponseMessage> decode_response(std::span<const std::byte> body,
     MessageReader in(body);
     ResponseMessage message;
     message.key = in.number<uint64_t>();
-    message.final = (in.number<uint32_t>() & kFinalFlag) != 0;
     message.arena_size = in.number<uint64_t>();
-    bool has_response = in.number<uint8_t>() != 0;
-    in.skip(7);
-    if (has_response) {
-        TRITONPY_ASSIGN_OR_RETURN(message.response, read_response(in, "RESPONSE", outputs));
+    message.final = (in.number<uint32_t>() & kFinalFlag) != 0;
+    TRITONPY_ASSIGN_OR_RETURN(WorkerAnswer answer, read_answer(in, "RESPONSE", outputs));
+    if (answer.kind == WorkerAnswer::Kind::kFinal) {
+        message.response = std::move(answer.response);
     }
     if (!in.at_good_end()) {
         return malformed("RESPONSE", "its length is wrong");
@@ -361,7 +374,6 @@ Result<InferMessage> decode_infer(std::span<const std::byte> body) {
     request.model_name = in.text();
     request.id = in.text();
     std::string_view correlation_text = in.text();
-    TRITONPY_ASSIGN_OR_RETURN(request.parameters, read_parameters(in, "INFER"));
     if (correlation_kind == kCorrelationIsText) {
         request.correlation_id = std::string(correlation_text);
     } else {
@@ -370,11 +382,14 @@ Result<InferMessage> decode_infer(std::span<const std::byte> body) {
     size_t input_count = in.number<uint16_t>();
     size_t output_count = in.number<uint16_t>();
     output_count = output_count == kAllOutputs ? 0 : output_count;
+    size_t parameter_count = in.number<uint32_t>();
     message.block = in.number<uint64_t>();
     if (input_count > limits::kMaxTensorsPerRequest ||
         output_count > limits::kMaxTensorsPerRequest) {
         return malformed("INFER", "too many tensors");
     }
+    TRITONPY_RETURN_IF_ERROR(
+        read_parameters_of(in, "INFER", parameter_count, request.parameters));
     for (size_t index = 0; index < input_count; ++index) {
         TRITONPY_ASSIGN_OR_RETURN(WorkerTensor tensor, read_input(in));
         message.inputs.push_back(std::move(tensor));

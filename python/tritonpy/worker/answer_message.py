@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tritonpy.worker import wire
+from tritonpy.worker import parameters, wire
 from tritonpy.worker.errors import TritonError
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.output_arena import OutputArena
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tritonpy.worker.request import InferenceRequest
 
 _INFER: Final = Struct("<QQQQIIqB3xQ")
-_COUNTS: Final = Struct("<HHQ")
-_ANSWER: Final = Struct("<QIBBHQQ")
+_COUNTS: Final = Struct("<HHIQ")
+_ANSWER: Final = Struct("<QIBBHQQI")
 _TENSOR: Final = Struct("<BBHIQQ")
 
 
@@ -39,7 +39,8 @@ def infer_body(
     block = OutputBlock()
     inputs = []
     for tensor in request._inputs:
-        offset, size = block.add(tensor)
+        offset = block.end
+        size = block.add(tensor._source())
         shape = tensor._shape
         inputs.append(wire.string(tensor._name))
         inputs.append(_TENSOR.pack(tensor._code, len(shape), 0, 0, offset, size))
@@ -59,15 +60,13 @@ def infer_body(
         is_text,
         arena.size,
     )
-    texts = (
-        request._model_name,
-        request._id,
-        str(correlation) if is_text else "",
-        request._parameters,
-    )
-    counts = _COUNTS.pack(len(request._inputs), len(outputs) or wire.ALL_OUTPUTS, place)
+    texts = (request._model_name, request._id, str(correlation) if is_text else "")
     strings = b"".join(map(wire.string, texts))
-    return b"".join((head, strings, counts, *inputs, *map(wire.string, outputs)))
+    values = request._parameters
+    output_count = len(outputs) or wire.ALL_OUTPUTS
+    counts = _COUNTS.pack(len(request._inputs), output_count, len(values), place)
+    written = parameters.written(values)
+    return b"".join((head, strings, counts, written, *inputs, *map(wire.string, outputs)))
 
 
 def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tuple[int, Answer]:
@@ -75,13 +74,22 @@ def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tupl
 
     ValueError, IndexError or struct.error where the message is not well-formed.
     """
-    call, flags, has_error, code, output_count, place, arena_size = _ANSWER.unpack_from(buffer, at)
-    root = arena.block(place, arena_size) if place else None
+    (
+        call,
+        flags,
+        has_error,
+        code,
+        output_count,
+        place,
+        arena_size,
+        parameter_count,
+    ) = _ANSWER.unpack_from(buffer, at)
+    block = arena.block(place, arena_size) if place else None
     at += _ANSWER.size
     message, at = wire.read_string(buffer, at)
     name, at = wire.read_string(buffer, at)
     version, at = wire.read_string(buffer, at)
-    parameters, at = wire.read_string(buffer, at)
+    values, at = parameters.read(buffer, at, parameter_count)
     tensors = []
     for _ in range(output_count):
         output, at = wire.read_string(buffer, at)
@@ -89,11 +97,11 @@ def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tupl
         at += _TENSOR.size
         shape = wire.DIMS[dim_count].unpack_from(buffer, at)
         at += dim_count << 3
-        tensors.append(received(output, data_type, shape, root, offset, size))
+        tensors.append(received(output, data_type, shape, block, offset, size))
     if at != end:
         raise ValueError(f"an answer ends at byte {at}, its message at {end}")
     error = TritonError(message, code) if has_error else None
     response = InferenceResponse(tensors, error)
-    response._parameters = parameters
+    response._parameters = values
     response._source = (name, int(version) if version.lstrip("-").isdigit() else -1)
     return call, Answer(response, bool(flags & wire.FINAL))

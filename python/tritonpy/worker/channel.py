@@ -33,32 +33,27 @@ class Channel:
 
         Blocks. ValueError if the message is longer than any that can be meant.
         """
-        if not self._have(HEADER.size):
-            return None
-        length, kind, _ = HEADER.unpack_from(self.buffer, self._start)
-        if length > MAX_BODY:
-            raise ValueError(f"a message of {length} bytes, at most {MAX_BODY}")
-        if not self._have(HEADER.size + length):
-            return None
-        start = self._start + HEADER.size
-        self._start = start + length
-        return kind, start, self._start
+        needed = HEADER.size
+        while True:
+            start = self._start
+            if self._end - start >= needed:
+                length, kind, _ = HEADER.unpack_from(self.buffer, start)
+                if length > MAX_BODY:
+                    raise ValueError(f"a message of {length} bytes, at most {MAX_BODY}")
+                needed = HEADER.size + length
+                if self._end - start >= needed:
+                    start += HEADER.size
+                    self._start = start + length
+                    return kind, start, self._start
+            if not self._receive_more(needed):
+                return None
 
-    def _have(self, size: int) -> bool:
-        """Receive until `size` bytes are there; False at the end of the stream."""
+    def _receive_more(self, needed: int) -> bool:
+        """Receive once, with room for a message of `needed` bytes; False at the end."""
         if self._start == self._end:
             self._start = self._end = 0
-        while self._end - self._start < size:
-            if self._start + size > len(self.buffer):
-                self._make_room(size)
-            try:
-                self._end += self._received()
-            except EOFError:
-                return False
-        return True
-
-    def _received(self) -> int:
-        """Receive once, behind what is there; return how many bytes. EOFError at the end."""
+        if self._start + needed > len(self.buffer):
+            self._make_room(needed)
         try:
             if self._end == 0:
                 count = self._socket.recv_into(self.buffer)
@@ -66,10 +61,9 @@ class Channel:
                 with memoryview(self.buffer) as view:
                     count = self._socket.recv_into(view[self._end :])
         except ConnectionResetError:
-            count = 0
-        if count == 0:
-            raise EOFError
-        return count
+            return False
+        self._end += count
+        return count > 0
 
     def _make_room(self, size: int) -> None:
         """Move what is there to the front of a buffer that holds `size` bytes."""

@@ -1,10 +1,11 @@
 """The shared memory that the server writes and this process reads.
 
 Blocks are lent to us with word 0 of their header set to 1; storing 0 there gives a block back. A
-block may go back when no array refers to it any more, and arrays may be kept by the model for as
-long as it likes. So each block has one root array, the base of all views into it, and a block is
-free when its root's reference count says that nobody but this module knows it. Blocks that are
-still referred to are looked at again when later ones are.
+block may go back when nobody can see its bytes any more, and the model may keep tensors and arrays
+for as long as it likes. So tensors refer to their block, the block refers to the arrays that were
+made of it, each the base of all views into it, and a block is free when reference counts say that
+nobody else knows it or any of these arrays. Blocks that are still referred to are looked at again
+when later ones are.
 """
 
 from __future__ import annotations
@@ -26,11 +27,32 @@ BLOCK_HEADER_SIZE: Final = 64
 # How many held blocks one look covers: more than one batch brings, so that it catches up.
 _LOOKS: Final = 8
 
-Root = NDArray[numpy.uint8]
+
+class InputBlock:
+    """The memory of one message's tensors: `mapping` from `at` on."""
+
+    __slots__ = ("arrays", "at", "mapping", "word", "words")
+
+    def __init__(self, mapping: mmap.mmap, words: memoryview, at: int) -> None:
+        self.mapping = mapping
+        self.at = at
+        self.words = words
+        self.word = (at - BLOCK_HEADER_SIZE) >> 2
+        self.arrays: list[NDArray[Any]] = []
+
+    def array(self, dims: tuple[int, ...], dtype: numpy.dtype[Any], offset: int) -> NDArray[Any]:
+        """Return a view of the block. ValueError if it does not lie in the memory."""
+        array: NDArray[Any] = numpy.ndarray(dims, dtype, self.mapping, self.at + offset)
+        self.arrays.append(array)
+        return array
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Return a copy of `size` bytes."""
+        return self.mapping[self.at + offset : self.at + offset + size]
 
 
 class InputArena:
-    """Views of the server's memory. Thread-safe."""
+    """Blocks of the server's memory. Thread-safe."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -38,30 +60,30 @@ class InputArena:
         # Start, end, mapping and its bytes as u32, in the order of their places.
         self._mappings: list[tuple[int, int, mmap.mmap, memoryview]] = []
         self._mapping_lock = threading.Lock()
-        self._held: deque[tuple[Root, memoryview, int]] = deque()
+        # By place: as many as the server ever lent at the same time, each lent once at a time.
+        self._known: dict[int, InputBlock] = {}
+        self._held: deque[InputBlock] = deque()
         self._cancel_page: mmap.mmap | None = None
-        self._alone = self._references_of_an_unused_root()
+        self._of_block, self._of_array = self._references_of_unused()
 
-    def block(self, place: int, arena_size: int) -> Root:
-        """Return the root of the block whose data starts at `place`, and hold the block.
+    def block(self, place: int, arena_size: int) -> InputBlock:
+        """Return the block whose data starts at `place`, and hold it.
 
-        Nobody else may keep the root itself but in arrays and tensors made from it. ValueError if
-        `place` is outside the memory.
+        Nobody may keep it but tensors made from it. ValueError if `place` is outside the memory.
         """
+        block = self._known.get(place)
+        if block is None:
+            block = self._known[place] = self._found(place, arena_size)
+        self._held.append(block)
+        return block
+
+    def _found(self, place: int, arena_size: int) -> InputBlock:
         if arena_size > self._mapped_end:
             self._map(arena_size)
-        for found in reversed(self._mappings):
-            if place >= found[0]:
-                break
-        else:
-            raise ValueError(f"no mapping of the inputs holds byte {place}")
-        start, end, mapping, words = found
-        if not start + BLOCK_HEADER_SIZE <= place <= end:
-            raise ValueError(f"no mapping of the inputs holds a block at byte {place}")
-        at = place - start
-        root: Root = numpy.ndarray((end - place,), numpy.uint8, mapping, at)
-        self._held.append((root, words, (at - BLOCK_HEADER_SIZE) >> 2))
-        return root
+        for start, end, mapping, words in reversed(self._mappings):
+            if start + BLOCK_HEADER_SIZE <= place <= end:
+                return InputBlock(mapping, words, place - start)
+        raise ValueError(f"no mapping of the inputs holds a block at byte {place}")
 
     def _map(self, arena_size: int) -> None:
         with self._mapping_lock:
@@ -83,13 +105,14 @@ class InputArena:
         held = self._held
         for _ in range(min(len(held), _LOOKS)):
             try:
-                root, words, word = held.popleft()
+                block = held.popleft()
             except IndexError:  # another thread is looking, too
                 return
-            if sys.getrefcount(root) > self._alone:
-                held.append((root, words, word))
+            if _references(block) > self._of_block + self._of_array * len(block.arrays):
+                held.append(block)
             else:
-                words[word] = 0
+                block.arrays.clear()
+                block.words[block.word] = 0
 
     def held_count(self) -> int:
         """Return how many blocks are not given back yet."""
@@ -101,12 +124,21 @@ class InputArena:
         return page is not None and index < CANCEL_PAGE_SIZE and page[index] != 0
 
     @staticmethod
-    def _references_of_an_unused_root() -> int:
-        """Return what `getrefcount` says in `release` of a root that only `release` knows.
+    def _references_of_unused() -> tuple[int, int]:
+        """Return what `_references` counts for a block that only an arena knows, and for an array.
 
         Interpreters differ in how many references a local variable and an argument count for.
         """
-        held: deque[tuple[Any, None, int]] = deque()
-        held.append((numpy.empty(1, numpy.uint8), None, 0))
-        root, _, _ = held.popleft()
-        return sys.getrefcount(root)
+        known = {0: InputBlock(mmap.mmap(-1, BLOCK_HEADER_SIZE), memoryview(b""), 0)}
+        block = known[0]
+        of_block = _references(block)
+        block.array((1,), numpy.dtype(numpy.uint8), 0)
+        return of_block, _references(block) - of_block
+
+
+def _references(block: InputBlock) -> int:
+    """Return the references to a block and to the arrays that were made of it, together."""
+    count = sys.getrefcount(block)
+    for array in block.arrays:
+        count += sys.getrefcount(array)
+    return count

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Union
 
 import numpy
 from numpy.typing import NDArray
 
 from tritonpy.worker.output_arena import OutputArena
-from tritonpy.worker.tensor import Tensor
+
+# An array, or strings in their serialisation.
+Source = Union[NDArray[Any], bytes]
 
 _ALIGNMENT: Final = 64
 # Copies of at least this many bytes let other threads run meanwhile; it costs a microsecond.
 _LARGE: Final = 256 << 10
 
 
-class OutputBlock:
-    """Gathers what is to be written, then writes it in one go."""
+def padded(size: int) -> int:
+    """Return how far behind a tensor of `size` bytes the next one starts."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
-    __slots__ = ("_end", "_pieces")
+
+class OutputBlock:
+    """Gathers what is to be written, then writes it in one go. `end`: where the next one goes."""
+
+    __slots__ = ("_pieces", "end")
 
     def __init__(self) -> None:
-        self._end = 0
-        self._pieces: list[tuple[int, int, NDArray[Any] | bytes]] = []
+        self.end = 0
+        self._pieces: list[tuple[int, int, Source]] = []
 
-    def add(self, tensor: Tensor) -> tuple[int, int]:
-        """Plan to write `tensor`; return its offset from the block's data, and its size."""
-        source = tensor._source()
+    def add(self, source: Source) -> int:
+        """Plan to write `source` at `end`; return its size."""
         size = len(source) if type(source) is bytes else source.nbytes  # type: ignore[union-attr]
-        at = self._end
         if size:
-            self._pieces.append((at, size, source))
-            self._end = -(-(at + size) // _ALIGNMENT) * _ALIGNMENT
-        return at, size
+            self._pieces.append((self.end, size, source))
+            self.end += padded(size)
+        return size
 
     def write(self, arena: OutputArena) -> int:
         """Copy everything into a block of `arena`; return its place, 0 if there are no bytes.
 
         TritonModelException where there is no memory for it.
         """
-        if not self._end:
+        if not self.end:
             return 0
-        mapping, at, place = arena.lend(self._end)
+        mapping, at, place = arena.lend(self.end)
         for offset, size, source in self._pieces:
             start = at + offset
             if size < _LARGE:

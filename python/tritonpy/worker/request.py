@@ -11,7 +11,7 @@ from tritonpy.worker import runtime
 from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.input_arena import NO_CANCEL_INDEX
 from tritonpy.worker.model_signature import ModelSignature
-from tritonpy.worker.parameters import parameters_text
+from tritonpy.worker.parameters import Parameters, as_text, checked
 from tritonpy.worker.reply import Reply
 from tritonpy.worker.tensor import Tensor
 
@@ -109,9 +109,9 @@ class InferenceRequest:
         self._timeout = timeout
         self._priority = 0
         self._cancel_index = NO_CANCEL_INDEX
-        self._parameters = parameters_text(parameters)
+        self._parameters = checked(parameters)
         self._preferred_memory = preferred_memory
-        self._trace: Any = trace or ""
+        self._trace = trace
         self._release_flags = RELEASE_ALL
         self._reply: Reply | None = None
 
@@ -153,7 +153,7 @@ class InferenceRequest:
 
     def parameters(self) -> str:
         """Return the request's parameters as the text of a JSON object."""
-        return self._parameters or "{}"
+        return as_text(self._parameters)
 
     def requested_output_names(self) -> set[str]:
         """Return the names of the outputs that are wanted."""
@@ -170,7 +170,7 @@ class InferenceRequest:
 
     def trace(self) -> InferenceTrace:
         """Return the trace to give to requests that are made for this one."""
-        return self._trace if isinstance(self._trace, InferenceTrace) else InferenceTrace()
+        return self._trace or InferenceTrace()
 
     def is_cancelled(self) -> bool:
         """Whether the client has gone, so that the answer is of no use."""
@@ -212,29 +212,32 @@ class InferenceRequest:
         return runtime.current().bls.execute_async(self, decoupled)
 
 
+_NO_EXTRAS: Final[tuple[str, str, Parameters]] = ("", "", {})
+
+
 def received(
     signature: ModelSignature,
     head: tuple[Any, ...],
-    strings: tuple[str, ...],
+    extras: tuple[str, str, Parameters] | None,
     inputs: list[Tensor],
     outputs: tuple[int, ...] | None,
     new: Any = InferenceRequest.__new__,
 ) -> InferenceRequest:
-    """Return the request that the server described: `head` and `strings` as in EXECUTE."""
+    """Return the request that the server described: `head` and `extras` as in EXECUTE."""
     request: InferenceRequest = new(InferenceRequest)
     (
         request._key,
         request._correlation,
         request._timeout,
         request._priority,
-        _,
         request._flags,
         request._cancel_index,
         _,
         _,
         correlation_kind,
+        _,
     ) = head
-    request._id, correlation, request._parameters, request._trace = strings
+    request._id, correlation, request._parameters = extras or _NO_EXTRAS
     if correlation_kind == _STRING_CORRELATION:
         request._correlation = correlation
     request._signature = signature
@@ -245,4 +248,5 @@ def received(
     request._preferred_memory = None
     request._release_flags = RELEASE_ALL
     request._reply = None
+    request._trace = None
     return request

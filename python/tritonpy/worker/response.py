@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tritonpy.worker.errors import TritonError, TritonModelException
-from tritonpy.worker.parameters import parameters_text
+from tritonpy.worker.parameters import as_text, checked
 from tritonpy.worker.tensor import Tensor
 
 
@@ -31,7 +31,7 @@ class InferenceResponse:
             )
         self._outputs = outputs
         self._error = error
-        self._parameters = parameters_text(parameters) if parameters is not None else ""
+        self._parameters = checked(parameters) if parameters is not None else None
         self._source = ("", -1)  # model and version that answered, for BLS
 
     def output_tensors(self) -> list[Tensor]:
@@ -48,7 +48,7 @@ class InferenceResponse:
 
     def parameters(self) -> str:
         """Return the parameters as the text of a JSON object."""
-        return self._parameters or "{}"
+        return as_text(self._parameters or {})
 
 
 def _refuse(tensor: Any) -> None:

@@ -4,34 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
-from typing import Any, Final, Optional
+from typing import Final, NamedTuple, Optional, Union
 
-from tritonpy.worker import wire
+from tritonpy.worker import parameters, wire
 from tritonpy.worker.data_types import NAMES
 from tritonpy.worker.errors import TritonError, TritonModelException
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
-from tritonpy.worker.output_block import OutputBlock
+from tritonpy.worker.output_block import OutputBlock, padded
 from tritonpy.worker.response import InferenceResponse, failed
+from tritonpy.worker.tensor import Tensor
 
 _EXECUTED: Final = Struct("<BBHIQ")
-_VERDICT: Final = Struct("<B3x")
-_VERDICT_SIZE: Final = _VERDICT.size
-_RESPONSE: Final = Struct("<QIQB7x")
-_HEAD: Final = Struct("<BBHQ")
-_OUTPUT: Final = "HBBIQQ"
-_BLOCK_AT: Final = 4  # the place of the block among the values of a response
-# Formats of whole responses by the dimension counts of their outputs: models have few, clients
-# cannot make more than this many of us remember.
-_FORMATS_MAX: Final = 256
-
-_Values = list[Any]
-_NO_OUTPUTS: Final[tuple[int, ...]] = ()
-
+_RESPONSE: Final = Struct("<QQI")
+_VERDICTS: Final = tuple(bytes((verdict, 0, 0, 0)) for verdict in range(3))
+_HEAD: Final = Struct("<BBHI")
+_PLACE: Final = Struct("<QQ")
+_NO_PLACE: Final = _PLACE.pack(0, 0)
+_OUTPUT: Final = Struct("<HBBIQQ")
+# Models have few combinations of shapes; clients cannot make more than this many of us remember.
+_FORMS_MAX: Final = 256
 
 # What became of one request of a batch: the verdict, the response if there is one, and the places
 # of the outputs that its client wants, None for all.
 Answer = tuple[int, Optional[InferenceResponse], Optional[tuple[int, ...]]]
+
+
+# Name, data type, dimensions and size of each output of a response.
+_Outputs = tuple[tuple[str, int, tuple[int, ...], int], ...]
+
+
+class _Form(NamedTuple):
+    """An answer but for what stands between: the place of its outputs' bytes."""
+
+    head: bytes
+    rest: bytes
+
+
+# An answer that is ready; or its form, and where in the message's block its outputs start.
+_Plan = Union[bytes, tuple[_Form, int]]
+
+
+class _MismatchError(Exception):
+    """A response has an output that the configuration does not have, or has otherwise."""
 
 
 class ResponseWriter:
@@ -40,7 +55,7 @@ class ResponseWriter:
     def __init__(self, signature: ModelSignature, arena: OutputArena) -> None:
         self._signature = signature
         self._arena = arena
-        self._formats: dict[tuple[int, ...], Struct] = {}
+        self._forms: dict[_Outputs, _Form] = {}
 
     def failed_batch(self, message: str, code: int = TritonError.INTERNAL) -> bytes:
         """Return the body of an EXECUTED that fails every request of the batch."""
@@ -54,16 +69,13 @@ class ResponseWriter:
         """
         block = OutputBlock()
         plans = [
-            self._plan(response, outputs, block) if response is not None else verdict
+            self._plan(response, outputs, block) if response is not None else _VERDICTS[verdict]
             for verdict, response, outputs in answers
         ]
         place = block.write(self._arena)
         parts = [_EXECUTED.pack(0, 0, 0, len(plans), self._arena.size)]
         for plan in plans:
-            if isinstance(plan, int):
-                parts.append(_VERDICT.pack(plan))
-            else:
-                parts.append(self._packed(plan, place))
+            parts += _parts_of(plan, place)
         return b"".join(parts)
 
     def response(
@@ -75,49 +87,68 @@ class ResponseWriter:
         is_final: bool,
     ) -> bytes:
         """Return the body of a RESPONSE to the request that the server calls `key`."""
-        packed = b""
+        plan: _Plan = _VERDICTS[wire.OPEN]
+        place = 0
         if response is not None:
             block = OutputBlock()
             plan = self._plan(response, outputs, block)
             try:
                 place = block.write(self._arena)
             except TritonModelException as error:
-                plan, place = self._plan(failed(str(error)), None, block), 0
-            packed = self._packed(plan, place)[_VERDICT_SIZE:]
-        head = _RESPONSE.pack(
-            key, wire.FINAL if is_final else 0, self._arena.size, response is not None
-        )
-        return head + packed
+                plan = _error(failed(str(error)))
+        head = _RESPONSE.pack(key, self._arena.size, wire.FINAL if is_final else 0)
+        return b"".join((head, *_parts_of(plan, place)))
 
     def _plan(
         self, response: InferenceResponse, wanted: tuple[int, ...] | None, block: OutputBlock
-    ) -> tuple[_Values, tuple[int, ...], InferenceResponse]:
-        """Return the values to pack, the outputs' dimension counts, and the response itself.
+    ) -> _Plan:
+        """Return what to say; `block` gets what is to be written.
 
         A response with an output that the configuration does not have, or has otherwise, becomes
         an error.
         """
         if response._error is not None:
-            return [0, 1, response._error._code, 0, 0], _NO_OUTPUTS, response
-        signature = self._signature
-        places, codes = signature.output_places, signature.output_codes
-        values: _Values = [0, 0, 0, 0, 0, 0]
-        dim_counts = []
+            return _error(response)
+        base = block.end
+        described = []
         for tensor in response._outputs:
-            index = places.get(tensor._name)
-            if index is None or tensor._code != codes[index]:
-                response = failed(self._mismatch(tensor._name, tensor._code))
-                return [0, 1, TritonError.INTERNAL, 0, 0], _NO_OUTPUTS, response
-            if wanted is not None and index not in wanted:
-                continue
-            shape = tensor._shape
-            dim_count = len(shape)
-            offset, size = block.add(tensor)
-            values += (index, tensor._code, dim_count, 0, offset, size)
-            values += shape
-            dim_counts.append(dim_count)
-        values[3] = len(dim_counts)
-        return values, tuple(dim_counts), response
+            if wanted is None or self._is_wanted(tensor, wanted):
+                size = block.add(tensor._source())
+                described.append((tensor._name, tensor._code, tensor._shape, size))
+        outputs = tuple(described)
+        form = self._forms.get(outputs)
+        if form is None:
+            try:
+                form = self._form(outputs)
+            except _MismatchError as error:
+                return _error(failed(str(error)))
+        if response._parameters:
+            form = _with_parameters(form, len(outputs), response._parameters)
+        return form, base
+
+    def _is_wanted(self, tensor: Tensor, wanted: tuple[int, ...]) -> bool:
+        """Whether the client asked for the output, or the configuration has none like it."""
+        signature = self._signature
+        index = signature.output_places.get(tensor._name)
+        return index is None or index in wanted or tensor._code != signature.output_codes[index]
+
+    def _form(self, outputs: _Outputs) -> _Form:
+        """Return the form of an answer without parameters, and remember it."""
+        signature = self._signature
+        parts = []
+        offset = 0
+        for name, code, dims, size in outputs:
+            index = signature.output_places.get(name)
+            if index is None or code != signature.output_codes[index]:
+                raise _MismatchError(self._mismatch(name, code))
+            parts.append(_OUTPUT.pack(index, code, len(dims), 0, offset, size))
+            parts.append(wire.DIMS[len(dims)].pack(*dims))
+            offset += padded(size)
+        form = _Form(_head(len(outputs), 0), b"".join(parts))
+        if len(self._forms) >= _FORMS_MAX:
+            self._forms.clear()
+        self._forms[outputs] = form
+        return form
 
     def _mismatch(self, name: str, code: int) -> str:
         signature = self._signature
@@ -132,32 +163,27 @@ class ResponseWriter:
             f"but the model configuration specifies {NAMES[signature.output_codes[index]]}"
         )
 
-    def _packed(
-        self, plan: tuple[_Values, tuple[int, ...], InferenceResponse], place: int
-    ) -> bytes:
-        """Return the verdict and the RESPONSE body of a planned response."""
-        values, dim_counts, response = plan
-        error = response._error
-        if error is not None:
-            values[2] = error._code if 0 <= error._code <= TritonError.CANCELLED else 1
-            text = wire.string(error._message)
-            parameters = wire.string(response._parameters)
-            return _VERDICT.pack(wire.ANSWERED) + _HEAD.pack(*values[1:]) + text + parameters
-        values[_BLOCK_AT] = place
-        packer = self._formats.get(dim_counts)
-        if packer is None:
-            packer = self._format(dim_counts)
-        packed = packer.pack(*values)
-        if not response._parameters:
-            return packed
-        end = _VERDICT_SIZE + _HEAD.size
-        rest = packed[end + wire.LENGTH.size :]
-        return packed[:end] + wire.string(response._parameters) + rest
 
-    def _format(self, dim_counts: tuple[int, ...]) -> Struct:
-        """Return the format of a response without parameters, and remember it."""
-        outputs = "".join(f"{_OUTPUT}{count}q" for count in dim_counts)
-        packer = Struct(f"<B3xBBHQI{outputs}")
-        if len(self._formats) < _FORMATS_MAX:
-            self._formats[dim_counts] = packer
-        return packer
+def _head(output_count: int, parameter_count: int) -> bytes:
+    return _VERDICTS[wire.ANSWERED] + _HEAD.pack(0, 0, output_count, parameter_count)
+
+
+def _with_parameters(form: _Form, output_count: int, values: parameters.Parameters) -> _Form:
+    head = _head(output_count, len(values))
+    return _Form(head, parameters.written(values) + form.rest)
+
+
+def _error(response: InferenceResponse) -> bytes:
+    """Return the answer that is the response's error."""
+    error, values = response._error, response._parameters or {}
+    assert error is not None
+    code = error._code if 0 <= error._code <= TritonError.CANCELLED else TritonError.INTERNAL
+    head = _VERDICTS[wire.ANSWERED] + _HEAD.pack(1, code, 0, len(values))
+    return head + _NO_PLACE + wire.string(error._message) + parameters.written(values)
+
+
+def _parts_of(plan: _Plan, place: int) -> tuple[bytes, ...]:
+    if isinstance(plan, bytes):
+        return (plan,)
+    form, base = plan
+    return form.head, _PLACE.pack(place, base), form.rest

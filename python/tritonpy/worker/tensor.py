@@ -1,12 +1,12 @@
 """A named tensor: an array of the model's, or bytes of the server's that become one when asked.
 
 A tensor that came from the server lies in shared memory. Its numpy view is made without a copy the
-first time that it is asked for, and keeps the memory alive for as long as the model holds it.
+first time that it is asked for, and keeps the memory for as long as the model holds it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.typing import NDArray
@@ -15,19 +15,22 @@ from tritonpy.worker import bytes_tensor, dlpack
 from tritonpy.worker.data_types import BF16, DTYPES, STRING, code_of
 from tritonpy.worker.errors import TritonModelException
 
+if TYPE_CHECKING:
+    from tritonpy.worker.input_arena import InputBlock
+
 
 class Tensor:
     """One tensor of a request or a response."""
 
-    __slots__ = ("_array", "_code", "_name", "_offset", "_root", "_shape", "_size")
+    __slots__ = ("_array", "_block", "_code", "_name", "_offset", "_shape", "_size")
 
     _name: str
     _code: int
     _shape: tuple[int, ...]
-    # Exactly one of the two is there at first: what the model gave, or the server's memory, of
-    # which this tensor has `_size` bytes from `_offset` on.
+    # What the model gave, or was given; None at first for what lies in the server's memory, which
+    # is `_size` bytes from `_offset` on, and in no block where there are none.
     _array: NDArray[Any] | None
-    _root: NDArray[numpy.uint8] | None
+    _block: InputBlock | None
     _offset: int
     _size: int
 
@@ -47,7 +50,7 @@ class Tensor:
         elif self._code == BF16:
             numpy_array = numpy_array.view(numpy.uint16)
         self._array = numpy_array
-        self._root = None
+        self._block = None
 
     def name(self) -> str:
         """Return the name."""
@@ -78,24 +81,26 @@ class Tensor:
     def _view(self) -> NDArray[Any]:
         array = self._array
         if array is None:
+            block = self._block
             if self._code == STRING:
-                array = bytes_tensor.deserialize(self._raw().tobytes()).reshape(self._shape)
+                array = bytes_tensor.deserialize(self._raw()).reshape(self._shape)
+            elif block is None:
+                array = numpy.empty(self._shape, DTYPES[self._code])
             else:
-                array = numpy.ndarray(self._shape, DTYPES[self._code], self._root, self._offset)
+                array = block.array(self._shape, DTYPES[self._code], self._offset)
             self._array = array
         return array
 
-    def _raw(self) -> NDArray[numpy.uint8]:
+    def _raw(self) -> bytes:
         """Return the bytes of a tensor that lies in the server's memory."""
-        assert self._root is not None
-        return self._root[self._offset : self._offset + self._size]
+        return b"" if self._block is None else self._block.bytes_at(self._offset, self._size)
 
     def _source(self) -> NDArray[Any] | bytes:
-        """Return what to send: an array, or bytes that are serialised already."""
+        """Return what to send: an array, or strings in their serialisation."""
+        if self._code != STRING:
+            return self._view()
         array = self._array
-        if array is None:
-            return self._raw()
-        return bytes_tensor.serialize(array) if self._code == STRING else array
+        return self._raw() if array is None else bytes_tensor.serialize(array)
 
     def to_dlpack(self) -> object:
         """Return a DLPack capsule that shares this tensor's memory."""
@@ -124,22 +129,19 @@ class Tensor:
 def received(
     name: str,
     code: int,
-    shape: tuple[int, ...],
-    root: NDArray[numpy.uint8] | None,
+    dims: tuple[int, ...],
+    block: InputBlock | None,
     offset: int,
     size: int,
     new: Any = Tensor.__new__,
 ) -> Tensor:
-    """Return the tensor of `size` bytes at `offset` in `root`, the server's memory."""
+    """Return the tensor of `size` bytes at `offset` in `block`, the server's memory."""
     tensor: Tensor = new(Tensor)
     tensor._name = name
     tensor._code = code
-    tensor._shape = shape
+    tensor._shape = dims
     tensor._array = None
-    tensor._root = root if root is not None else _NOTHING
+    tensor._block = block
     tensor._offset = offset
     tensor._size = size
     return tensor
-
-
-_NOTHING = numpy.empty(0, numpy.uint8)

@@ -110,7 +110,7 @@ TEST_F(WorkerExecutorTest, the_worker_sees_all_of_a_request) {
     start([&](FakeWorker& worker) {
         while (auto requests = worker.read_execute()) {
             seen = *requests;
-            worker.answer({MadeResponse{{}, R"({"said": "yes"})", {}}});
+            worker.answer({MadeResponse{{}, {{"said", std::string("yes")}}, {}}});
         }
     });
     std::vector<Tensor> inputs;
@@ -135,7 +135,7 @@ TEST_F(WorkerExecutorTest, the_worker_sees_all_of_a_request) {
     EXPECT_EQ(seen[0].timeout_us, 5u);
     EXPECT_EQ(seen[0].priority, 6u);
     EXPECT_EQ(seen[0].flags, 1u);
-    EXPECT_EQ(seen[0].parameters, R"({"p":true})");
+    EXPECT_EQ(seen[0].parameters, (std::vector<Parameter>{{"p", true}}));
     EXPECT_LT(seen[0].cancel_index, SharedArena::kReserved);
     ASSERT_EQ(seen[0].inputs.size(), 1u);
     EXPECT_EQ(seen[0].inputs[0].index, 1u);  // the optional one before it is left out
@@ -185,7 +185,7 @@ TEST_F(WorkerExecutorTest, one_request_of_a_batch_may_fail) {
     start([](FakeWorker& worker) {
         while (auto requests = worker.read_execute()) {
             auto responses = FakeWorker::echoes(*requests);
-            responses[0] = {{{3, "wrong number"}}, "", {}};
+            responses[0] = {{{3, "wrong number"}}, {}, {}};
             worker.answer(responses);
         }
     });
@@ -265,7 +265,7 @@ TEST_F(WorkerExecutorTest, the_worker_learns_that_a_client_has_gone) {
         while (!worker.is_cancelled(requests->at(0).cancel_index)) {
             std::this_thread::yield();
         }
-        worker.respond(requests->at(0).key, true, MadeResponse{{{7, "gone"}}, "", {}});
+        worker.respond(requests->at(0).key, true, MadeResponse{{{7, "gone"}}, {}, {}});
         worker.read_execute();
     });
     std::vector<std::unique_ptr<InferenceRequest>> requests;

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "backend/message_bytes.h"
+#include "backend/message_parameters.h"
+#include "base/limits.h"
 #include "support/request_builder.h"
 #include "support/scripted_model.h"
 
@@ -23,15 +25,27 @@ const std::vector<TensorSpec>& output_specs() {
     return specs;
 }
 
+const std::vector<Parameter>& parameters() {
+    static const std::vector<Parameter> some{{"no", false},
+                                             {"int", int64_t{-1}},
+                                             {"big", uint64_t{1} << 63},
+                                             {"half", 0.5},
+                                             {"text", std::string("a")}};
+    return some;
+}
+
 void write_response(MessageWriter& out, bool error = false, uint16_t index = 1) {
+    out.number(uint32_t{0});  // an answer
     out.number(uint8_t{error});
     out.number(uint8_t{3});
     out.number(uint16_t{1});
+    out.number(static_cast<uint32_t>(parameters().size()));
     out.number(uint64_t{65600});
+    out.number(uint64_t{64});
     if (error) {
         out.text("bad input");
     }
-    out.text(R"({"a": 1})");
+    write_parameters(out, parameters());
     out.number(index);
     out.number(uint8_t{13});
     out.number(uint8_t{2});
@@ -47,7 +61,6 @@ Bytes executed() {
     out.number(uint32_t{0});
     out.number(uint32_t{3});
     out.number(uint64_t{1} << 20);
-    out.number(uint32_t{0});
     write_response(out);
     out.number(uint32_t{1});
     out.number(uint32_t{2});
@@ -70,11 +83,12 @@ Bytes response(bool with = true) {
     Bytes body;
     MessageWriter out(body);
     out.number(uint64_t{77});
-    out.number(uint32_t{1});
     out.number(uint64_t{1} << 20);
-    out.number(uint64_t{with});
+    out.number(uint32_t{1});
     if (with) {
         write_response(out, true);
+    } else {
+        out.number(uint32_t{1});
     }
     return body;
 }
@@ -94,10 +108,11 @@ Bytes infer() {
     out.text("other");
     out.text("id");
     out.text("");
-    out.text(R"({"p": true})");
     out.number(uint16_t{1});
     out.number(uint16_t{2});
+    out.number(uint32_t{1});
     out.number(uint64_t{65600});
+    write_parameters(out, std::vector<Parameter>{{"p", true}});
     out.text("INPUT0");
     out.number(uint8_t{11});
     out.number(uint8_t{1});
@@ -138,12 +153,12 @@ TEST(WorkerMessages, executed_says_what_became_of_each_request) {
     const WorkerResponse& answer = message.answers[0].response;
     EXPECT_TRUE(answer.error.ok());
     EXPECT_EQ(answer.block, 65600u);
-    EXPECT_EQ(answer.parameters, (std::vector<Parameter>{{"a", int64_t{1}}}));
+    EXPECT_EQ(answer.parameters, parameters());
     ASSERT_EQ(answer.outputs.size(), 1u);
     EXPECT_EQ(answer.outputs[0].name, "OUT1");
     EXPECT_EQ(answer.outputs[0].data_type, DataType::kBytes);
     EXPECT_EQ(answer.outputs[0].shape, (Shape{1, 2}));
-    EXPECT_EQ(answer.outputs[0].offset, 128u);
+    EXPECT_EQ(answer.outputs[0].offset, 64u + 128u);
     EXPECT_EQ(answer.outputs[0].size, 10u);
 }
 
@@ -187,9 +202,8 @@ TEST(WorkerMessages, outputs_that_the_model_does_not_have_are_refused) {
     Bytes body;
     MessageWriter out(body);
     out.number(uint64_t{77});
-    out.number(uint32_t{0});
     out.number(uint64_t{0});
-    out.number(uint64_t{1});
+    out.number(uint32_t{0});
     write_response(out, false, 2);
     EXPECT_EQ(decode_response(body, output_specs()).status(),
               internal_error("malformed RESPONSE message of a worker: the model has no output 2"));
@@ -204,6 +218,18 @@ TEST(WorkerMessages, counts_are_not_believed) {
     EXPECT_EQ(decode_executed(body, output_specs()).status().code(), StatusCode::kInternal);
     out.overwrite(4, uint32_t{60000});
     EXPECT_EQ(decode_executed(body, output_specs()).status().code(), StatusCode::kInternal);
+}
+
+TEST(WorkerMessages, parameters_of_no_kind_or_too_many_are_refused) {
+    Bytes body;
+    MessageWriter out(body);
+    out.text("name");
+    out.number(uint8_t{5});
+    MessageReader in(body);
+    EXPECT_EQ(read_parameters(in, 1).status(), internal_error("a parameter of kind 5"));
+    const size_t many = limits::kMaxParameters + 1;
+    EXPECT_EQ(read_parameters(in, many).status(),
+              internal_error(std::to_string(many) + " parameters"));
 }
 
 // What is made of a body: whether it was understood.

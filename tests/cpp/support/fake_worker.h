@@ -106,9 +106,9 @@ class FakeWorker {
             block = write_block({*response});
         }
         out.number(key);
-        out.number(uint32_t{final});
         out.number(outputs_->size());
-        out.number(uint64_t{response.has_value()});
+        out.number(uint32_t{final});
+        out.number(response ? uint32_t{0} : uint32_t{1});
         if (response) {
             uint64_t offset = 0;
             write_made_response(out, *response, block.offset, offset);
@@ -120,7 +120,7 @@ class FakeWorker {
     void infer(uint64_t call, const std::string& model, const std::vector<float>& values,
                bool decoupled = false) {
         MadeTensor input{0, 11, {static_cast<int64_t>(values.size()), 1}, bytes_of(values)};
-        SharedArena::Block block = write_block({{{}, "", {input}}});
+        SharedArena::Block block = write_block({{{}, {}, {input}}});
         Bytes body;
         MessageWriter out(body);
         for (uint64_t number : {call, uint64_t{0}, uint64_t{0}, uint64_t{0}}) {
@@ -134,9 +134,9 @@ class FakeWorker {
         out.text(model);
         out.text("");
         out.text("");
-        out.text("");
         out.number(uint16_t{1});
         out.number(uint16_t{0xFFFF});
+        out.number(uint32_t{0});
         out.number(block.offset);
         out.text("INPUT0");
         out.number(input.data_type);
@@ -167,10 +167,11 @@ class FakeWorker {
         answer.outputs.resize(in.number<uint16_t>());
         auto block = in.number<uint64_t>();
         auto arena_size = in.number<uint64_t>();
-        for (std::string* text :
-             {&answer.error, &answer.model, &answer.version, &answer.parameters}) {
+        auto parameter_count = in.number<uint32_t>();
+        for (std::string* text : {&answer.error, &answer.model, &answer.version}) {
             *text = in.text();
         }
+        answer.parameters = read_parameters(in, parameter_count).value();
         BufferRef bytes = block == 0 ? BufferRef() : inputs_->block(block, arena_size).value();
         for (SeenTensor& tensor : answer.outputs) {
             tensor.name = in.text();
@@ -207,7 +208,7 @@ class FakeWorker {
         std::vector<MadeResponse> responses;
         for (const SeenRequest& request : requests) {
             const SeenTensor& input = request.inputs.at(0);
-            responses.push_back({{}, "", {{0, 11, input.dims, input.bytes}}});
+            responses.push_back({{}, {}, {{0, 11, input.dims, input.bytes}}});
         }
         return responses;
     }

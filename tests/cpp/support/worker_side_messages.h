@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/message_bytes.h"
+#include "backend/message_parameters.h"
 #include "base/check.h"
 #include "memory/buffer.h"
 
@@ -32,7 +33,8 @@ struct SeenRequest {
     uint32_t flags = 0;
     uint32_t cancel_index = 0;
     bool correlation_is_text = false;
-    std::string id, correlation, parameters;
+    std::string id, correlation;
+    std::vector<Parameter> parameters;
     std::vector<SeenTensor> inputs;
     std::optional<std::vector<uint16_t>> outputs;  // nothing: all
 };
@@ -42,7 +44,8 @@ struct SeenAnswer {
     bool final = false;
     bool has_error = false;
     uint8_t code = 0;
-    std::string error, model, version, parameters;
+    std::string error, model, version;
+    std::vector<Parameter> parameters;
     std::vector<SeenTensor> outputs;
 };
 
@@ -55,7 +58,7 @@ struct MadeTensor {
 };
 struct MadeResponse {
     std::optional<std::pair<uint8_t, std::string>> error;
-    std::string parameters;
+    std::vector<Parameter> parameters;
     std::vector<MadeTensor> outputs;
 };
 
@@ -77,17 +80,18 @@ inline void read_seen_request(MessageReader& in, SeenRequest& request, const Buf
     request.correlation_number = in.number<uint64_t>();
     request.timeout_us = in.number<uint64_t>();
     request.priority = in.number<uint64_t>();
-    in.skip(8);
     request.flags = in.number<uint32_t>();
     request.cancel_index = in.number<uint32_t>();
     request.inputs.resize(in.number<uint16_t>());
     auto output_count = in.number<uint16_t>();
     request.correlation_is_text = in.number<uint8_t>() != 0;
     in.skip(3);
-    request.id = in.text();
-    request.correlation = in.text();
-    request.parameters = in.text();
-    in.text();
+    if (in.number<uint32_t>() > 0) {
+        request.id = in.text();
+        request.correlation = in.text();
+        auto count = in.number<uint32_t>();
+        request.parameters = read_parameters(in, count).value();
+    }
     for (SeenTensor& input : request.inputs) {
         input.index = in.number<uint16_t>();
         auto rank = in.number<uint16_t>();
@@ -106,11 +110,13 @@ inline void write_made_response(MessageWriter& out, const MadeResponse& response
     out.number(uint8_t{response.error.has_value()});
     out.number(response.error ? response.error->first : uint8_t{0});
     out.number(static_cast<uint16_t>(response.outputs.size()));
+    out.number(static_cast<uint32_t>(response.parameters.size()));
     out.number(response.outputs.empty() ? uint64_t{0} : block);
+    out.number(uint64_t{0});
     if (response.error) {
         out.text(response.error->second);
     }
-    out.text(response.parameters);
+    write_parameters(out, response.parameters);
     for (const MadeTensor& output : response.outputs) {
         out.number(output.index);
         out.number(output.data_type);

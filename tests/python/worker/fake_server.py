@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER = range(1, 7)
 CODES: Final = {"TYPE_BOOL": 1, "TYPE_INT32": 8, "TYPE_INT64": 9, "TYPE_FP32": 11}
 CODES_OF_MORE: Final = {"TYPE_FP64": 12, "TYPE_STRING": 13, "TYPE_BF16": 14}
 DTYPES: Final = {1: "?", 8: "<i4", 9: "<i8", 11: "<f4", 12: "<f8", 14: "<u2"}
+BOOL_VALUE, INT64_VALUE, UINT64_VALUE, DOUBLE_VALUE, STRING_VALUE = range(5)
 FIRST_BLOCK: Final = 64 << 10
 INPUTS_SIZE: Final = 4 << 20
 
@@ -35,6 +36,23 @@ INPUTS_SIZE: Final = 4 << 20
 def text(value: str) -> bytes:
     """Return a string as messages hold it."""
     return struct.pack("<I", len(value.encode())) + value.encode()
+
+
+def parameters(values: Mapping[str, bool | float | str]) -> bytes:
+    """Return parameters as messages hold them, their count first."""
+    body = struct.pack("<I", len(values))
+    for name, value in values.items():
+        body += text(name)
+        if isinstance(value, str):
+            body += struct.pack("<B", STRING_VALUE) + text(value)
+        elif isinstance(value, bool):
+            body += struct.pack("<B?", BOOL_VALUE, value)
+        elif isinstance(value, float):
+            body += struct.pack("<Bd", DOUBLE_VALUE, value)
+        else:
+            kind = UINT64_VALUE if value >= 1 << 63 else INT64_VALUE
+            body += struct.pack("<B" + "?qQ"[kind], kind, value)
+    return body
 
 
 def serialized(items: Sequence[bytes]) -> bytes:
@@ -71,6 +89,15 @@ class Reader:
         self.at += length
         return self.data[self.at - length : self.at].decode()
 
+    def parameters(self, count: int) -> dict[str, Any]:
+        """Read so many parameters."""
+        values = {}
+        for _ in range(count):
+            name = self.text()
+            (kind,) = self.take("B")
+            values[name] = self.text() if kind == STRING_VALUE else self.take("?qQd"[kind])[0]
+        return values
+
     def is_at_end(self) -> bool:
         """Whether everything was read."""
         return self.at == len(self.data)
@@ -84,7 +111,7 @@ class Request:
     outputs: tuple[int, ...] | None = None
     request_id: str = ""
     correlation: int | str = 0
-    parameters: str = ""
+    parameters: dict[str, bool | float | str] = field(default_factory=dict)
     flags: int = 0
     timeout_us: int = 0
     priority: int = 0
@@ -104,7 +131,7 @@ class Response:
     verdict: int = 0
     error: str | None = None
     code: int = 0
-    parameters: str = ""
+    parameters: dict[str, bool | float | str] = field(default_factory=dict)
     outputs: dict[int, NDArray[Any] | list[bytes]] = field(default_factory=dict)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     key: int = 0
@@ -225,14 +252,16 @@ class FakeServer:
             number = 0 if isinstance(request.correlation, str) else request.correlation
             string = request.correlation if isinstance(request.correlation, str) else ""
             count = 0xFFFF if request.outputs is None else len(request.outputs)
+            extras = b""
+            if request.request_id or string or request.parameters:
+                extras = text(request.request_id) + text(string) + parameters(request.parameters)
             body += struct.pack(
-                "<QQQQq", self.next_key, number, request.timeout_us, request.priority, 0
+                "<QQQQ", self.next_key, number, request.timeout_us, request.priority
             )
             body += struct.pack(
                 "<IIHH", request.flags, request.cancel_index, len(request.inputs), count
             )
-            body += struct.pack("<B3x", isinstance(request.correlation, str))
-            body += text(request.request_id) + text(string) + text(request.parameters) + text("")
+            body += struct.pack("<B3xI", isinstance(request.correlation, str), len(extras)) + extras
             for index, (shape, data) in request.inputs.items():
                 body += struct.pack("<HHQQ", index, len(shape), next(piece), len(data))
                 body += struct.pack(f"<{len(shape)}q", *shape)
@@ -267,8 +296,8 @@ class FakeServer:
         """Wait for a response that comes outside of a batch's answer."""
         kind, reader = self.next_call()
         assert kind == RESPONSE
-        key, flags, size, has_response = reader.take("QIQB7x")
-        response = self._response(reader, size) if has_response else Response(is_empty=True)
+        key, size, flags, verdict = reader.take("QQIB3x")
+        response = Response(is_empty=True) if verdict else self._response(reader, size)
         assert reader.is_at_end()
         response.key, response.is_final = key, bool(flags & 1)
         return response
@@ -291,15 +320,15 @@ class FakeServer:
         os.pwrite(self.outputs, b"\0\0\0\0", block - 64)
 
     def _response(self, reader: Reader, arena_size: int) -> Response:
-        has_error, code, count, block = reader.take("BBHQ")
+        has_error, code, count, parameter_count, block, base = reader.take("BBHIQQ")
         error = reader.text() if has_error else None
-        response = Response(error=error, code=code, parameters=reader.text())
+        response = Response(error=error, code=code, parameters=reader.parameters(parameter_count))
         for _ in range(count):
             index, data_type, dim_count, zero, offset, size = reader.take("HBBIQQ")
             shape = reader.take(f"{dim_count}q")
             assert zero == 0
-            assert block + offset + size <= arena_size == os.fstat(self.outputs).st_size
-            data = self.output_bytes(block + offset, size)
+            assert block + base + offset + size <= arena_size == os.fstat(self.outputs).st_size
+            data = self.output_bytes(block + base + offset, size)
             response.shapes[index] = shape
             if data_type == CODES_OF_MORE["TYPE_STRING"]:
                 response.outputs[index] = strings_of(data)

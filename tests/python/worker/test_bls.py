@@ -21,6 +21,7 @@ from tests.python.worker.fake_server import (
     FakeServer,
     Request,
     fp32,
+    parameters,
     text,
 )
 
@@ -50,10 +51,9 @@ class Infer:
             reader.take("QQQQII")
         )
         self.version, self.correlation_kind, _ = reader.take("qB3xQ")
-        self.model, self.id, self.correlation_text, self.parameters = (
-            reader.text() for _ in range(4)
-        )
-        input_count, output_count, block = reader.take("HHQ")
+        self.model, self.id, self.correlation_text = (reader.text() for _ in range(3))
+        input_count, output_count, parameter_count, block = reader.take("HHIQ")
+        self.parameters = reader.parameters(parameter_count)
         self.inputs: dict[str, Any] = {}
         for _ in range(input_count):
             name = reader.text()
@@ -77,8 +77,9 @@ def answer(
     """Answer a call with an output Y, an error, or nothing; return the block."""
     data = numpy.asarray(values or [], "<f4").tobytes()
     block = server.write_block([data])[0] if values else 0
+    given = parameters({"p": 1})  # their count first
     body = struct.pack("<QIBBHQQ", call, is_final, bool(error), 2, bool(values), block, INPUTS_SIZE)
-    body += text(error) + text("other") + text("3") + text('{"p": 1}')
+    body += given[:4] + text(error) + text("other") + text("3") + given[4:]
     if values:
         body += text("Y") + struct.pack("<BBHIQQ", 11, 1, 0, 0, 0, len(data))
         body += struct.pack("<q", len(values))
@@ -112,7 +113,7 @@ class TritonPythonModel:
     infer = Infer(server)
     assert (infer.model, infer.version, infer.id) == ("other", 2, "id")
     assert (infer.correlation, infer.correlation_kind) == (9, 0)
-    assert (infer.flags, infer.timeout, infer.parameters) == (3, 77, '{"a": 1}')
+    assert (infer.flags, infer.timeout, infer.parameters) == (3, 77, {"a": 1})
     assert infer.wants == 0
     assert infer.inputs["X"].tolist() == [[1, 2]]
     assert infer.outputs == ["Y"]

@@ -79,7 +79,7 @@ def test_lent_output_blocks_are_not_written_to_again(start: Start) -> None:
         server.begin([Request({0: fp32([number])})])
         kind, body = server._receive(server._execute)
         assert kind == 2
-        (block,) = struct.unpack_from("<Q", body, 16 + 4 + 4)
+        (block,) = struct.unpack_from("<Q", body, 16 + 4 + 8)
         blocks.add(block)
         if number == 3:
             server.free_output(block)
@@ -110,11 +110,14 @@ def test_request_tells_what_the_client_gave(start: Start) -> None:
             flags=3,
             timeout_us=50,
             priority=2,
-            parameters='{"k":1}',
+            parameters={"k": 1, "off": False, "half": 0.5, "big": 1 << 63, "text": "ü"},
         ),
     )
     assert plain.outputs[0] == [b"('', 0, 0, 0, 0, '{}', {'OUT'}, False)"]
-    told = repr(("a b", "séance", 3, 50, 2, '{"k":1}', {"OUT"}, False))
+    parameters = (
+        '{"k": 1, "off": false, "half": 0.5, "big": 9223372036854775808, "text": "\\u00fc"}'
+    )
+    told = repr(("a b", "séance", 3, 50, 2, parameters, {"OUT"}, False))
     assert full.outputs[0] == [told.encode()]
 
 
@@ -164,7 +167,7 @@ def test_large_tensors_cross_and_their_blocks_are_used_again(start: Start) -> No
     for _ in range(3):
         server.begin([Request({0: fp32([1])})])
         _, body = server._receive(server._execute)
-        (block,) = struct.unpack_from("<Q", body, 24)
+        (block,) = struct.unpack_from("<Q", body, 28)
         data = numpy.frombuffer(server.output_bytes(block, 4 << 20), "<f4")
         assert (data == numpy.arange(1 << 20)).all()
         sizes.append(struct.unpack_from("<Q", body, 8)[0])
@@ -185,14 +188,14 @@ def test_response_carries_parameters_and_errors_with_codes(start: Start) -> None
     server = start(
         returning(
             "[pb_utils.InferenceResponse([tensor('OUT', np.float32([1]))],"
-            " parameters={'a': 1, 'b': True, 'c': 'x'}),"
+            " parameters={'a': 1, 'b': True, 'c': 'x', 'd': (1 << 64) - 1}),"
             " pb_utils.InferenceResponse("
             "     error=pb_utils.TritonError('no', pb_utils.TritonError.NOT_FOUND)),"
             " pb_utils.InferenceResponse(error=pb_utils.TritonError('plain'))]"
         )
     )
     good, not_found, plain = server.execute(*[Request({0: fp32([1])})] * 3)
-    assert good.parameters == '{"a": 1, "b": true, "c": "x"}'
+    assert good.parameters == {"a": 1, "b": True, "c": "x", "d": (1 << 64) - 1}
     assert good.values() == [1]
     assert (not_found.error, not_found.code) == ("no", 2)
     assert (plain.error, plain.code) == ("plain", 1)
@@ -270,6 +273,10 @@ def test_output_against_the_config_fails_its_request_alone(
             "Expect parameters values to have type bool/int/str, found type <class 'float'>",
         ),
         ("pb_utils.InferenceResponse(parameters=[])", ", got <class 'list'>"),
+        (
+            "pb_utils.InferenceResponse(parameters={'a': 1 << 64})",
+            "Expect the value of parameter 'a' to fit into 64 bits, found 18446744073709551616",
+        ),
         ("undefined_variable", "name 'undefined_variable' is not defined"),
     ],
 )

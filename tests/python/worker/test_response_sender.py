@@ -149,7 +149,7 @@ def test_threads_that_ask_for_a_sender_at_once_share_one_reply(
 
     monkeypatch.setattr(request_module, "Reply", UnhurriedReply)
     signature = ModelSignature("m", "m_0", [], [], is_decoupled=True)
-    request = request_module.received(signature, (0,) * 10, ("",) * 4, [], None)
+    request = request_module.received(signature, (0,) * 10, None, [], None)
     barrier = threading.Barrier(4)
 
     def open_reply(_: int) -> Reply:
