@@ -40,7 +40,7 @@ def infer_body(
     inputs = []
     for tensor in request._inputs:
         offset = block.end
-        size = block.add(tensor._source())
+        size = block.add(tensor)
         shape = tensor._shape
         inputs.append(wire.string(tensor._name))
         inputs.append(_TENSOR.pack(tensor._code, len(shape), 0, 0, offset, size))

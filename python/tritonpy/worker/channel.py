@@ -77,6 +77,10 @@ class Channel:
         """Send one message, whole. Blocks while the peer does not read. OSError if it is gone."""
         self._sender.send(HEADER.pack(len(body), kind, 0) + body)
 
+    def send_alone(self, kind: int, body: bytes) -> None:
+        """As `send`, where only one thread ever sends."""
+        self._socket.sendall(HEADER.pack(len(body), kind, 0) + body)
+
     def send_from_finalizer(self, kind: int, body: bytes) -> None:
         """Send one message from `__del__`, where `send` could wait for itself."""
         self._sender.send_from_finalizer(HEADER.pack(len(body), kind, 0) + body)

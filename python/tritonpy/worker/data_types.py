@@ -51,7 +51,7 @@ DTYPES: Final[dict[int, numpy.dtype[Any]]] = {
 }
 # By `dtype.num`, which is the quickest to ask for and the same for either byte order. C's long and
 # long long are both INT64, hence the characters beside the types.
-_NUMBERS: Final[dict[int, int]] = {
+CODES_OF_NUMBERS: Final[dict[int, int]] = {
     **{DTYPES[code].num: code for code in NUMPY_TYPES},
     numpy.dtype("l").num: CODES[f"TYPE_INT{8 * numpy.dtype('l').itemsize}"],
     numpy.dtype("q").num: CODES["TYPE_INT64"],
@@ -64,7 +64,7 @@ _NUMBERS: Final[dict[int, int]] = {
 
 def code_of(dtype: numpy.dtype[Any]) -> int:
     """Return the code of what numpy calls `dtype`; TypeError where there is none."""
-    code = _NUMBERS.get(dtype.num)
+    code = CODES_OF_NUMBERS.get(dtype.num)
     if code is None:
         if dtype.name == "bfloat16":
             return BF16

@@ -1,20 +1,19 @@
 """The shared memory that the server writes and this process reads.
 
 Blocks are lent to us with word 0 of their header set to 1; storing 0 there gives a block back. A
-block may go back when nobody can see its bytes any more, and the model may keep tensors and arrays
-for as long as it likes. So tensors refer to their block, the block refers to the arrays that were
-made of it, each the base of all views into it, and a block is free when reference counts say that
-nobody else knows it or any of these arrays. Blocks that are still referred to are looked at again
-when later ones are.
+block may go back when no array refers to it any more, and arrays may be kept by the model for as
+long as it likes. So a block knows the arrays that were made of it, each the base of all views into
+it, and is free when their reference counts say that nobody else knows them. Blocks that are still
+referred to are looked at again when later ones are.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import sys
 import threading
 from collections import deque
+from sys import getrefcount
 from typing import Any, Final
 
 import numpy
@@ -29,7 +28,7 @@ _LOOKS: Final = 8
 
 
 class InputBlock:
-    """The memory of one message's tensors: `mapping` from `at` on."""
+    """The memory of one message's tensors: `mapping` from `at` on, and the arrays made of it."""
 
     __slots__ = ("arrays", "at", "mapping", "word", "words")
 
@@ -39,16 +38,6 @@ class InputBlock:
         self.words = words
         self.word = (at - BLOCK_HEADER_SIZE) >> 2
         self.arrays: list[NDArray[Any]] = []
-
-    def array(self, dims: tuple[int, ...], dtype: numpy.dtype[Any], offset: int) -> NDArray[Any]:
-        """Return a view of the block. ValueError if it does not lie in the memory."""
-        array: NDArray[Any] = numpy.ndarray(dims, dtype, self.mapping, self.at + offset)
-        self.arrays.append(array)
-        return array
-
-    def bytes_at(self, offset: int, size: int) -> bytes:
-        """Return a copy of `size` bytes."""
-        return self.mapping[self.at + offset : self.at + offset + size]
 
 
 class InputArena:
@@ -64,12 +53,12 @@ class InputArena:
         self._known: dict[int, InputBlock] = {}
         self._held: deque[InputBlock] = deque()
         self._cancel_page: mmap.mmap | None = None
-        self._of_block, self._of_array = self._references_of_unused()
+        self._alone = self._references_of_an_unused_array()
 
     def block(self, place: int, arena_size: int) -> InputBlock:
-        """Return the block whose data starts at `place`, and hold it.
+        """Return the block whose data starts at `place`, and hold it until its arrays are unused.
 
-        Nobody may keep it but tensors made from it. ValueError if `place` is outside the memory.
+        ValueError if `place` is outside the memory.
         """
         block = self._known.get(place)
         if block is None:
@@ -102,14 +91,16 @@ class InputArena:
 
     def release(self) -> None:
         """Give back blocks, of the oldest few, that nothing refers to any more."""
-        held = self._held
+        held, alone = self._held, self._alone
         for _ in range(min(len(held), _LOOKS)):
             try:
                 block = held.popleft()
             except IndexError:  # another thread is looking, too
                 return
-            if _references(block) > self._of_block + self._of_array * len(block.arrays):
-                held.append(block)
+            for array in block.arrays:
+                if getrefcount(array) > alone:
+                    held.append(block)
+                    break
             else:
                 block.arrays.clear()
                 block.words[block.word] = 0
@@ -124,21 +115,11 @@ class InputArena:
         return page is not None and index < CANCEL_PAGE_SIZE and page[index] != 0
 
     @staticmethod
-    def _references_of_unused() -> tuple[int, int]:
-        """Return what `_references` counts for a block that only an arena knows, and for an array.
+    def _references_of_an_unused_array() -> int:
+        """Return what `getrefcount` says in `release` of an array that only its block knows.
 
         Interpreters differ in how many references a local variable and an argument count for.
         """
-        known = {0: InputBlock(mmap.mmap(-1, BLOCK_HEADER_SIZE), memoryview(b""), 0)}
-        block = known[0]
-        of_block = _references(block)
-        block.array((1,), numpy.dtype(numpy.uint8), 0)
-        return of_block, _references(block) - of_block
-
-
-def _references(block: InputBlock) -> int:
-    """Return the references to a block and to the arrays that were made of it, together."""
-    count = sys.getrefcount(block)
-    for array in block.arrays:
-        count += sys.getrefcount(array)
-    return count
+        for array in [numpy.empty(1, numpy.uint8)]:
+            count = getrefcount(array)
+        return count

@@ -154,7 +154,7 @@ def _serve_batches(channel: Channel, worker: Worker, runner: BatchRunner) -> Non
         # No name here may refer to the requests: what nobody else keeps is given back below.
         body = runner.run(read_batch(channel.buffer, start, end, signature, inputs))
         try:
-            channel.send(wire.EXECUTED, body)
+            channel.send_alone(wire.EXECUTED, body)
         except (BrokenPipeError, ConnectionResetError):
             return
         inputs.release()

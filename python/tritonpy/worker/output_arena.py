@@ -80,9 +80,9 @@ class OutputArena:
         blocks = self._classes[number]
         for _ in range(min(len(blocks), _LOOKS)):
             block = blocks[0]
-            blocks.rotate(-1)
-            if block.is_free():
+            if block.words[block.word] == 0:
                 return block
+            blocks.rotate(-1)
         block = self._cut(1 << number)
         blocks.append(block)
         return block

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Union
+from typing import Any, Final
 
 import numpy
 from numpy.typing import NDArray
 
+from tritonpy.worker.data_types import STRING
 from tritonpy.worker.output_arena import OutputArena
-
-# An array, or strings in their serialisation.
-Source = Union[NDArray[Any], bytes]
+from tritonpy.worker.tensor import Tensor
 
 _ALIGNMENT: Final = 64
 # Copies of at least this many bytes let other threads run meanwhile; it costs a microsecond.
 _LARGE: Final = 256 << 10
-
-
-def padded(size: int) -> int:
-    """Return how far behind a tensor of `size` bytes the next one starts."""
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 class OutputBlock:
@@ -29,14 +23,20 @@ class OutputBlock:
 
     def __init__(self) -> None:
         self.end = 0
-        self._pieces: list[tuple[int, int, Source]] = []
+        self._pieces: list[tuple[int, int, NDArray[Any] | bytes]] = []
 
-    def add(self, source: Source) -> int:
-        """Plan to write `source` at `end`; return its size."""
-        size = len(source) if type(source) is bytes else source.nbytes  # type: ignore[union-attr]
+    def add(self, tensor: Tensor) -> int:
+        """Plan to write what `tensor` is at `end`; return its size."""
+        array = tensor._array
+        source: NDArray[Any] | bytes
+        if array is None or tensor._code == STRING:
+            source = tensor._serialized_now()
+            size = len(source)
+        else:
+            source, size = array, array.nbytes
         if size:
             self._pieces.append((self.end, size, source))
-            self.end += padded(size)
+            self.end = (self.end + size + _ALIGNMENT - 1) & -_ALIGNMENT
         return size
 
     def write(self, arena: OutputArena) -> int:

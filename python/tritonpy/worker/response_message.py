@@ -11,7 +11,7 @@ from tritonpy.worker.data_types import NAMES
 from tritonpy.worker.errors import TritonError, TritonModelException
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
-from tritonpy.worker.output_block import OutputBlock, padded
+from tritonpy.worker.output_block import OutputBlock
 from tritonpy.worker.response import InferenceResponse, failed
 from tritonpy.worker.tensor import Tensor
 
@@ -30,8 +30,8 @@ _FORMS_MAX: Final = 256
 Answer = tuple[int, Optional[InferenceResponse], Optional[tuple[int, ...]]]
 
 
-# Name, data type, dimensions and size of each output of a response.
-_Outputs = tuple[tuple[str, int, tuple[int, ...], int], ...]
+# Name, data type, dimensions, offset and size of each output of a response.
+_Outputs = tuple[tuple[str, int, tuple[int, ...], int, int], ...]
 
 
 class _Form(NamedTuple):
@@ -68,14 +68,20 @@ class ResponseWriter:
         TritonModelException where there is no memory for it.
         """
         block = OutputBlock()
-        plans = [
-            self._plan(response, outputs, block) if response is not None else _VERDICTS[verdict]
-            for verdict, response, outputs in answers
-        ]
+        plans: list[_Plan] = []
+        for verdict, response, outputs in answers:
+            if response is None:
+                plans.append(_VERDICTS[verdict])
+            else:
+                plans.append(self._plan(response, outputs, block))
         place = block.write(self._arena)
         parts = [_EXECUTED.pack(0, 0, 0, len(plans), self._arena.size)]
         for plan in plans:
-            parts += _parts_of(plan, place)
+            if isinstance(plan, bytes):
+                parts.append(plan)
+            else:
+                form, base = plan
+                parts += (form.head, _PLACE.pack(place, base), form.rest)
         return b"".join(parts)
 
     def response(
@@ -97,7 +103,10 @@ class ResponseWriter:
             except TritonModelException as error:
                 plan = _error(failed(str(error)))
         head = _RESPONSE.pack(key, self._arena.size, wire.FINAL if is_final else 0)
-        return b"".join((head, *_parts_of(plan, place)))
+        if isinstance(plan, bytes):
+            return head + plan
+        form, base = plan
+        return b"".join((head, form.head, _PLACE.pack(place, base), form.rest))
 
     def _plan(
         self, response: InferenceResponse, wanted: tuple[int, ...] | None, block: OutputBlock
@@ -113,8 +122,9 @@ class ResponseWriter:
         described = []
         for tensor in response._outputs:
             if wanted is None or self._is_wanted(tensor, wanted):
-                size = block.add(tensor._source())
-                described.append((tensor._name, tensor._code, tensor._shape, size))
+                at = block.end - base
+                size = block.add(tensor)
+                described.append((tensor._name, tensor._code, tensor._shape, at, size))
         outputs = tuple(described)
         form = self._forms.get(outputs)
         if form is None:
@@ -136,14 +146,12 @@ class ResponseWriter:
         """Return the form of an answer without parameters, and remember it."""
         signature = self._signature
         parts = []
-        offset = 0
-        for name, code, dims, size in outputs:
+        for name, code, dims, offset, size in outputs:
             index = signature.output_places.get(name)
             if index is None or code != signature.output_codes[index]:
                 raise _MismatchError(self._mismatch(name, code))
             parts.append(_OUTPUT.pack(index, code, len(dims), 0, offset, size))
             parts.append(wire.DIMS[len(dims)].pack(*dims))
-            offset += padded(size)
         form = _Form(_head(len(outputs), 0), b"".join(parts))
         if len(self._forms) >= _FORMS_MAX:
             self._forms.clear()
@@ -180,10 +188,3 @@ def _error(response: InferenceResponse) -> bytes:
     code = error._code if 0 <= error._code <= TritonError.CANCELLED else TritonError.INTERNAL
     head = _VERDICTS[wire.ANSWERED] + _HEAD.pack(1, code, 0, len(values))
     return head + _NO_PLACE + wire.string(error._message) + parameters.written(values)
-
-
-def _parts_of(plan: _Plan, place: int) -> tuple[bytes, ...]:
-    if isinstance(plan, bytes):
-        return (plan,)
-    form, base = plan
-    return form.head, _PLACE.pack(place, base), form.rest

@@ -1,7 +1,7 @@
-"""A named tensor: an array of the model's, or bytes of the server's that become one when asked.
+"""A named tensor: an array of the model's, or one over the server's memory.
 
-A tensor that came from the server lies in shared memory. Its numpy view is made without a copy the
-first time that it is asked for, and keeps the memory for as long as the model holds it.
+The array of a tensor that came from the server lies in shared memory, which it keeps for as long as
+the model holds it. Strings are made when they are asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy
 from numpy.typing import NDArray
 
 from tritonpy.worker import bytes_tensor, dlpack
-from tritonpy.worker.data_types import BF16, DTYPES, STRING, code_of
+from tritonpy.worker.data_types import BF16, CODES_OF_NUMBERS, DTYPES, STRING, code_of
 from tritonpy.worker.errors import TritonModelException
 
 if TYPE_CHECKING:
@@ -22,17 +22,13 @@ if TYPE_CHECKING:
 class Tensor:
     """One tensor of a request or a response."""
 
-    __slots__ = ("_array", "_block", "_code", "_name", "_offset", "_shape", "_size")
+    __slots__ = ("_array", "_code", "_name", "_serialized", "_shape")
 
     _name: str
     _code: int
     _shape: tuple[int, ...]
-    # What the model gave, or was given; None at first for what lies in the server's memory, which
-    # is `_size` bytes from `_offset` on, and in no block where there are none.
-    _array: NDArray[Any] | None
-    _block: InputBlock | None
-    _offset: int
-    _size: int
+    _array: NDArray[Any] | None  # None: not made yet of `_serialized`, the strings as they came
+    _serialized: bytes
 
     def __init__(self, name: str, numpy_array: NDArray[Any]) -> None:
         if name == "":
@@ -43,14 +39,15 @@ class Tensor:
             )
         dtype = numpy_array.dtype
         self._name = name
-        self._code = code_of(dtype)
+        code = CODES_OF_NUMBERS.get(dtype.num)
+        self._code = code = code_of(dtype) if code is None else code
         self._shape = numpy_array.shape
         if not dtype.isnative:
             numpy_array = numpy_array.astype(dtype.newbyteorder("="))
-        elif self._code == BF16:
+        elif code == BF16:
             numpy_array = numpy_array.view(numpy.uint16)
         self._array = numpy_array
-        self._block = None
+        self._serialized = b""
 
     def name(self) -> str:
         """Return the name."""
@@ -70,46 +67,30 @@ class Tensor:
 
     def as_numpy(self) -> NDArray[Any]:
         """Return the array: a view of shared memory, or of bytes objects for TYPE_STRING."""
-        code = self._code
-        if code == BF16:
+        if self._code == BF16:
             raise TritonModelException(
                 "Tensor dtype is BF16 and cannot be converted to NumPy. "
                 "Use to_dlpack() and from_dlpack() instead."
             )
-        return self._view()
-
-    def _view(self) -> NDArray[Any]:
         array = self._array
         if array is None:
-            block = self._block
-            if self._code == STRING:
-                array = bytes_tensor.deserialize(self._raw()).reshape(self._shape)
-            elif block is None:
-                array = numpy.empty(self._shape, DTYPES[self._code])
-            else:
-                array = block.array(self._shape, DTYPES[self._code], self._offset)
-            self._array = array
+            array = self._array = bytes_tensor.deserialize(self._serialized).reshape(self._shape)
         return array
 
-    def _raw(self) -> bytes:
-        """Return the bytes of a tensor that lies in the server's memory."""
-        return b"" if self._block is None else self._block.bytes_at(self._offset, self._size)
-
-    def _source(self) -> NDArray[Any] | bytes:
-        """Return what to send: an array, or strings in their serialisation."""
-        if self._code != STRING:
-            return self._view()
+    def _serialized_now(self) -> bytes:
+        """Return the strings of a TYPE_STRING tensor in their serialisation."""
         array = self._array
-        return self._raw() if array is None else bytes_tensor.serialize(array)
+        return self._serialized if array is None else bytes_tensor.serialize(array)
 
     def to_dlpack(self) -> object:
         """Return a DLPack capsule that shares this tensor's memory."""
         return self.__dlpack__()
 
     def __dlpack__(self, stream: object = None, **_: object) -> object:
-        if self._code == STRING:
+        array = self._array
+        if array is None or self._code == STRING:
             raise TritonModelException("DLPack does not have support for string tensors.")
-        return dlpack.export(self._view(), is_bf16=self._code == BF16)
+        return dlpack.export(array, is_bf16=self._code == BF16)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.CPU
@@ -135,13 +116,23 @@ def received(
     size: int,
     new: Any = Tensor.__new__,
 ) -> Tensor:
-    """Return the tensor of `size` bytes at `offset` in `block`, the server's memory."""
+    """Return the tensor of `size` bytes at `offset` in `block`, which is None if it has no bytes.
+
+    ValueError if these are not in the memory.
+    """
     tensor: Tensor = new(Tensor)
     tensor._name = name
     tensor._code = code
     tensor._shape = dims
-    tensor._array = None
-    tensor._block = block
-    tensor._offset = offset
-    tensor._size = size
+    tensor._serialized = b""
+    if code == STRING:
+        tensor._array = None
+        if block is not None:
+            at = block.at + offset
+            tensor._serialized = block.mapping[at : at + size]
+    elif block is None:
+        tensor._array = numpy.empty(dims, DTYPES[code])
+    else:
+        tensor._array = array = numpy.ndarray(dims, DTYPES[code], block.mapping, block.at + offset)
+        block.arrays.append(array)
     return tensor
