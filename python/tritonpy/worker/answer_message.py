@@ -48,7 +48,7 @@ def infer_body(
     outputs = sorted(request.requested_output_names())
     correlation = request._correlation
     is_text = isinstance(correlation, str)
-    place = block.write(arena)
+    lent = block.write(arena)
     head = _INFER.pack(
         call,
         0 if is_text else correlation,
@@ -64,6 +64,7 @@ def infer_body(
     strings = b"".join(map(wire.string, texts))
     values = request._parameters
     output_count = len(outputs) or wire.ALL_OUTPUTS
+    place = lent.data_place if lent else 0
     counts = _COUNTS.pack(len(request._inputs), output_count, len(values), place)
     written = parameters.written(values)
     return b"".join((head, strings, counts, written, *inputs, *map(wire.string, outputs)))

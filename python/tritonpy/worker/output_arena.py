@@ -27,27 +27,41 @@ IDLE_BYTES_MAX: Final = 64 * MEBIBYTE
 _UNCHECKED_GROWTH: Final = 16 * MEBIBYTE
 
 
-class _Block:
-    """Memory of `size` bytes, header included, at `at` in `mapping`."""
+class Block:
+    """Memory of `size` bytes, header included, at `at` in `mapping`; `data_*` is behind the header.
 
-    __slots__ = ("at", "is_given_back", "mapping", "place", "size", "word", "words")
+    `place` is where the server knows it to be. `lent_count` says which loan it is that is on: the
+    server may be done with one, and the block lent to it again.
+    """
+
+    __slots__ = (
+        "at",
+        "data_at",
+        "data_place",
+        "is_given_back",
+        "lent_count",
+        "mapping",
+        "place",
+        "size",
+        "word",
+        "words",
+    )
 
     def __init__(self, mapping: mmap.mmap, words: memoryview, start: int, at: int, size: int):
         self.mapping = mapping
         self.words = words
         self.at = at
+        self.data_at = at + BLOCK_HEADER_SIZE
         self.word = at >> 2
         self.place = start + at
+        self.data_place = self.place + BLOCK_HEADER_SIZE
         self.size = size
         self.is_given_back = False
+        self.lent_count = 0
 
     def is_free(self) -> bool:
         """Whether the server has done with it."""
         return self.words[self.word] == 0
-
-
-# A block to write to: mapping and start of its data there, and its place as the server knows it.
-Lent = tuple[mmap.mmap, int, int]
 
 
 class OutputArena:
@@ -61,11 +75,11 @@ class OutputArena:
         self._words = memoryview(b"")
         self._segment_start = self.size
         self._used = 0  # of the last segment
-        self._classes: list[deque[_Block]] = [deque() for _ in range(_LARGEST_CLASS + 1)]
-        self._large: deque[_Block] = deque()
+        self._classes: list[deque[Block]] = [deque() for _ in range(_LARGEST_CLASS + 1)]
+        self._large: deque[Block] = deque()
 
-    def lend(self, size: int) -> Lent:
-        """Return a block for `size` bytes, 64-byte aligned, which is the server's once it is told.
+    def lend(self, size: int) -> Block:
+        """Return a block for `size` bytes, 64-byte aligned.
 
         TritonModelException where there is no memory for it.
         """
@@ -73,9 +87,10 @@ class OutputArena:
         with self._lock:
             block = self._small(needed) if needed <= MEBIBYTE else self._big(needed)
             block.words[block.word] = 1
-        return block.mapping, block.at + BLOCK_HEADER_SIZE, block.place + BLOCK_HEADER_SIZE
+            block.lent_count += 1
+            return block
 
-    def _small(self, needed: int) -> _Block:
+    def _small(self, needed: int) -> Block:
         number = max((needed - 1).bit_length(), _SMALLEST_CLASS)
         blocks = self._classes[number]
         for _ in range(min(len(blocks), _LOOKS)):
@@ -87,7 +102,7 @@ class OutputArena:
         blocks.append(block)
         return block
 
-    def _big(self, needed: int) -> _Block:
+    def _big(self, needed: int) -> Block:
         """Take the first free block that fits and wastes less than half, or a new one."""
         size = -(-needed // MEBIBYTE) * MEBIBYTE
         found = None
@@ -110,12 +125,12 @@ class OutputArena:
             found.is_given_back = False
         return found
 
-    def _cut(self, size: int) -> _Block:
+    def _cut(self, size: int) -> Block:
         """Take `size` bytes that were never used, in a new segment if need be."""
         if self._mapping is None or self._used + size > len(self._mapping):
             self._grow(size)
         assert self._mapping is not None
-        block = _Block(self._mapping, self._words, self._segment_start, self._used, size)
+        block = Block(self._mapping, self._words, self._segment_start, self._used, size)
         self._used += size
         return block
 

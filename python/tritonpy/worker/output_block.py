@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 
 from tritonpy.worker.data_types import STRING
-from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.output_arena import Block, OutputArena
 from tritonpy.worker.tensor import Tensor
 
 _ALIGNMENT: Final = 64
@@ -39,14 +39,15 @@ class OutputBlock:
             self.end = (self.end + size + _ALIGNMENT - 1) & -_ALIGNMENT
         return size
 
-    def write(self, arena: OutputArena) -> int:
-        """Copy everything into a block of `arena`; return its place, 0 if there are no bytes.
+    def write(self, arena: OutputArena) -> Block | None:
+        """Copy everything into a block of `arena`; None if there are no bytes.
 
         TritonModelException where there is no memory for it.
         """
         if not self.end:
-            return 0
-        mapping, at, place = arena.lend(self.end)
+            return None
+        block = arena.lend(self.end)
+        mapping, at = block.mapping, block.data_at
         for offset, size, source in self._pieces:
             start = at + offset
             if size < _LARGE:
@@ -59,4 +60,4 @@ class OutputBlock:
                 mapping[start : start + size] = source
             else:
                 numpy.ndarray(source.shape, source.dtype, mapping, start)[...] = source
-        return place
+        return block

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from tritonpy.worker import runtime
+from tritonpy.worker.backlog import Backlog
 
 
 class Reply:
@@ -14,11 +15,12 @@ class Reply:
     could: then the request fails, lest its client wait for ever.
     """
 
-    __slots__ = ("is_closed", "key", "lock", "sent_count")
+    __slots__ = ("backlog", "is_closed", "key", "lock", "sent_count")
 
     def __init__(self, key: int) -> None:
         self.key = key
         self.lock = threading.Lock()
+        self.backlog = Backlog()
         self.sent_count = 0
         self.is_closed = False
 

@@ -10,7 +10,7 @@ from tritonpy.worker import parameters, wire
 from tritonpy.worker.data_types import NAMES
 from tritonpy.worker.errors import TritonError, TritonModelException
 from tritonpy.worker.model_signature import ModelSignature
-from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.output_arena import Block, OutputArena
 from tritonpy.worker.output_block import OutputBlock
 from tritonpy.worker.response import InferenceResponse, failed
 from tritonpy.worker.tensor import Tensor
@@ -74,7 +74,8 @@ class ResponseWriter:
                 plans.append(_VERDICTS[verdict])
             else:
                 plans.append(self._plan(response, outputs, block))
-        place = block.write(self._arena)
+        lent = block.write(self._arena)
+        place = lent.data_place if lent else 0
         parts = [_EXECUTED.pack(0, 0, 0, len(plans), self._arena.size)]
         for plan in plans:
             if isinstance(plan, bytes):
@@ -91,22 +92,23 @@ class ResponseWriter:
         outputs: tuple[int, ...] | None,
         *,
         is_final: bool,
-    ) -> bytes:
-        """Return the body of a RESPONSE to the request that the server calls `key`."""
+    ) -> tuple[bytes, Block | None]:
+        """Return the body of a RESPONSE to the request `key`, and the block that it names."""
         plan: _Plan = _VERDICTS[wire.OPEN]
-        place = 0
+        lent = None
         if response is not None:
             block = OutputBlock()
             plan = self._plan(response, outputs, block)
             try:
-                place = block.write(self._arena)
+                lent = block.write(self._arena)
             except TritonModelException as error:
                 plan = _error(failed(str(error)))
         head = _RESPONSE.pack(key, self._arena.size, wire.FINAL if is_final else 0)
         if isinstance(plan, bytes):
-            return head + plan
+            return head + plan, lent
         form, base = plan
-        return b"".join((head, form.head, _PLACE.pack(place, base), form.rest))
+        place = _PLACE.pack(lent.data_place if lent else 0, base)
+        return b"".join((head, form.head, place, form.rest)), lent
 
     def _plan(
         self, response: InferenceResponse, wanted: tuple[int, ...] | None, block: OutputBlock

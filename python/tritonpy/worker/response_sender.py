@@ -27,13 +27,22 @@ class InferenceResponseSender:
         self._is_decoupled = signature.is_decoupled
 
     def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
-        """Send a response; with RESPONSE_COMPLETE_FINAL it is the last, and may be left out."""
+        """Send a response; with RESPONSE_COMPLETE_FINAL it is the last, and may be left out.
+
+        Waits while the client is far behind with reading what was sent before.
+        """
         self._refuse_misuse(response, flags)
         reply = self._reply
         with reply.lock:
             self._refuse_state(response)
             is_final = flags == COMPLETE_FINAL
-            runtime.current().send_response(reply.key, response, self._outputs, is_final=is_final)
+            if response is not None:
+                reply.backlog.wait(self.is_cancelled)
+            block = runtime.current().send_response(
+                reply.key, response, self._outputs, is_final=is_final
+            )
+            if block is not None:
+                reply.backlog.add(block)
             reply.sent_count += response is not None
             reply.is_closed = is_final
 

@@ -11,7 +11,7 @@ from tritonpy.worker.channel import Channel
 from tritonpy.worker.control_channel import ControlChannel
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
-from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.output_arena import Block, OutputArena
 from tritonpy.worker.response_message import ResponseWriter
 
 if TYPE_CHECKING:
@@ -47,10 +47,14 @@ class Worker:
         outputs: tuple[int, ...] | None,
         *,
         is_final: bool,
-    ) -> None:
-        """Send a response to an open request; `outputs` are those that its client wants."""
-        body = self.writer.response(key, response, outputs, is_final=is_final)
+    ) -> Block | None:
+        """Send a response to an open request, and return the block that its outputs take.
+
+        `outputs` are those that its client wants.
+        """
+        body, block = self.writer.response(key, response, outputs, is_final=is_final)
         self._calls.send(wire.RESPONSE, body)
+        return block
 
     def abandon(self, key: int) -> None:
         """Fail an open request that nobody can answer any more. Safe in `__del__`."""
@@ -60,7 +64,7 @@ class Worker:
             f"Python model instance '{self.signature.instance_name}' dropped the request "
             "without a final response"
         )
-        body = self.writer.response(key, failed(text), None, is_final=True)
+        body, _ = self.writer.response(key, failed(text), None, is_final=True)
         self._calls.send_from_finalizer(wire.RESPONSE, body)
 
     def call(self, message: dict[str, Any]) -> Any:

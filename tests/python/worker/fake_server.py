@@ -135,6 +135,7 @@ class Response:
     outputs: dict[int, NDArray[Any] | list[bytes]] = field(default_factory=dict)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     key: int = 0
+    block: int = 0
     is_final: bool = True
     is_empty: bool = False
 
@@ -322,12 +323,13 @@ class FakeServer:
     def _response(self, reader: Reader, arena_size: int) -> Response:
         has_error, code, count, parameter_count, block, base = reader.take("BBHIQQ")
         error = reader.text() if has_error else None
-        response = Response(error=error, code=code, parameters=reader.parameters(parameter_count))
+        parameters = reader.parameters(parameter_count)
+        response = Response(error=error, code=code, parameters=parameters, block=block)
         for _ in range(count):
             index, data_type, dim_count, zero, offset, size = reader.take("HBBIQQ")
             shape = reader.take(f"{dim_count}q")
             assert zero == 0
-            assert block + base + offset + size <= arena_size == os.fstat(self.outputs).st_size
+            assert block + base + offset + size <= arena_size <= os.fstat(self.outputs).st_size
             data = self.output_bytes(block + base + offset, size)
             response.shapes[index] = shape
             if data_type == CODES_OF_MORE["TYPE_STRING"]:

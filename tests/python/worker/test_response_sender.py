@@ -87,6 +87,45 @@ class TritonPythonModel:
     assert server.late_response().values() == [1]
 
 
+FLOOD = (
+    SETUP
+    + f"""
+import threading
+import tritonpy.worker.backlog as backlog
+backlog.sleep = lambda _: pb_utils.Logger.log_info("waits")
+class TritonPythonModel:
+    def execute(self, requests):
+        sender = requests[0].get_response_sender()
+        threading.Thread(target=self.answer, args=(sender,)).start()
+    def answer(self, sender):
+        for number in range(5):
+            array = np.full(6 << 18, number, np.float32)
+            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", array)]))
+        sender.send({FINAL})
+"""
+)
+
+
+def test_model_waits_for_a_client_that_is_far_behind(start: Start) -> None:
+    server = start(FLOOD, DECOUPLED)
+    server.execute(Request({0: fp32([1])}))
+    first = [server.late_response() for _ in range(3)]  # of 6 MiB each
+    assert server.next_control("log")["message"] == "waits"
+    for response in first:
+        server.free_output(response.block)
+    rest = [server.late_response() for _ in range(3)]
+    assert [r.values()[0] for r in [*first, *rest[:2]]] == [0, 1, 2, 3, 4]
+    assert rest[2].is_final
+
+
+def test_model_does_not_wait_for_a_client_that_has_gone(start: Start) -> None:
+    server = start(FLOOD, DECOUPLED)
+    server.execute(Request({0: fp32([1])}, cancel_index=7))
+    assert server.next_control("log")["message"] == "waits"
+    server.input_map[7] = 1
+    assert [server.late_response().is_final for _ in range(6)] == [False] * 5 + [True]
+
+
 @pytest.mark.parametrize(
     ("sends", "decoupled", "message"),
     [
