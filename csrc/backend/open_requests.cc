@@ -170,6 +170,24 @@ void OpenRequests::look_for_cancelled(SharedArena& flags) {
     }
 }
 
+std::string OpenRequests::described() {
+    constexpr size_t kNamed = 4;
+    std::lock_guard lock(mutex_);
+    size_t found = 0;
+    std::string ids;
+    for (const Entry& entry : entries_) {
+        if (entry.request != nullptr && found++ < kNamed) {
+            const std::string& id = entry.request->id;
+            ids += (ids.empty() ? "" : ", ") + (id.empty() ? "<id_unknown>" : id);
+        }
+    }
+    if (found == 0) {
+        return "";
+    }
+    return std::to_string(found) + (found == 1 ? " request" : " requests") + " [request id: " + ids +
+           (found > kNamed ? ", ..." : "") + "]";
+}
+
 bool OpenRequests::wait_until_empty(int64_t timeout_ns) {
     std::unique_lock lock(mutex_);
     return empty_.wait_for(lock, std::chrono::nanoseconds(timeout_ns),

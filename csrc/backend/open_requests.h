@@ -62,6 +62,8 @@ class OpenRequests {
 
     // Requests whose last response was not handed over. seq_cst: see the keeper's sleep.
     size_t count() const { return open_.load(std::memory_order_seq_cst); }
+    // How many there are and the ids of the first few, for a reader of the log; "" for none.
+    std::string described();
     // Blocks until there are none, or for `timeout_ns`; whether there are none.
     bool wait_until_empty(int64_t timeout_ns);
 

@@ -9,6 +9,9 @@ namespace tritonpy {
 
 namespace {
 
+// Answers are sent in pieces of about so many bytes of messages.
+constexpr size_t kSentTogether = size_t{16} << 10;
+
 // Travels with a call's request, so that the box is there for as long as the server has that.
 struct CallInServer : Cancellation {
     std::shared_ptr<AnswerBox> box;  // shared, see AnswerBox
@@ -108,10 +111,12 @@ void AnswerBox::close() {
 }
 
 void WorkerCalls::drain(WorkerSession& session) {
-    if (!box_->take_all(taken_)) {
-        return;
-    }
-    for (std::unique_ptr<InferenceResponse>& response : taken_) {
+    MessageStream& stream = session.calls_stream();
+    while (!stream.has_unsent() || stream.queue().size() < kSentTogether || send_some(stream)) {
+        std::unique_ptr<InferenceResponse> response = next();
+        if (response == nullptr) {
+            return;
+        }
         auto call = calls_.find(response->tag);
         if (call == calls_.end()) {
             continue;  // of a worker that has died
@@ -122,7 +127,22 @@ void WorkerCalls::drain(WorkerSession& session) {
         }
         queue_answer(handle, std::move(response), session);
     }
-    taken_.clear();
+}
+
+// Whether the worker has read enough to be told more. A stream that fails shows when it is read.
+bool WorkerCalls::send_some(MessageStream& stream) {
+    return stream.flush() && !stream.has_unsent();
+}
+
+std::unique_ptr<InferenceResponse> WorkerCalls::next() {
+    if (next_ == taken_.size()) {
+        taken_.clear();
+        next_ = 0;
+        if (!box_->take_all(taken_)) {
+            return nullptr;
+        }
+    }
+    return std::move(taken_[next_++]);
 }
 
 void WorkerCalls::queue_answer(uint64_t handle, std::unique_ptr<InferenceResponse> response,
@@ -146,6 +166,8 @@ void WorkerCalls::abandon() {
         call.cancellation->requested.store(true, std::memory_order_relaxed);
     }
     calls_.clear();
+    taken_.clear();
+    next_ = 0;
 }
 
 void WorkerCalls::close() {

@@ -9,7 +9,8 @@
 // Owns: answers until they are sent. Borrows: the door; the wake-up until close.
 // Invariants: 1. every call is answered to the worker that made it with exactly one final answer,
 //                if it lives.
-// Limits: limits::kMaxWorkerCalls at once.
+// Limits: limits::kMaxWorkerCalls at once; answers in shared memory that the worker has not read:
+// what the socket holds of messages that name them.
 #pragma once
 
 #include <cstdint>
@@ -61,10 +62,11 @@ class WorkerCalls {
     Status start(InferMessage message, WorkerSession& session);
     // The worker wants no answer any more; it gets the final one all the same.
     void cancel(uint64_t call);
-    // Queues the answers that have come for the worker.
+    // Queues the answers that have come for the worker, as long as it reads them: the others stay
+    // in the memory of the model that answered, whose sender sees that and waits.
     void drain(WorkerSession& session);
     // True: nothing is here, and the next answer wakes the keeper.
-    bool arm() { return box_->arm(); }
+    bool arm() { return box_->arm() && next_ == taken_.size(); }
 
     // The worker has died: its calls are cancelled and forgotten.
     void abandon();
@@ -77,6 +79,9 @@ class WorkerCalls {
         std::shared_ptr<Cancellation> cancellation;  // shared with the request
     };
 
+    // The next answer that has come; null: there is none.
+    std::unique_ptr<InferenceResponse> next();
+    static bool send_some(MessageStream& stream);
     Status submit(InferMessage& message, uint64_t tag);
     Status check(const InferMessage& message) const;
     static void queue_answer(uint64_t handle, std::unique_ptr<InferenceResponse> response,
@@ -87,6 +92,7 @@ class WorkerCalls {
     uint64_t last_tag_ = 0;
     std::unordered_map<uint64_t, Call> calls_;  // by tag
     std::vector<std::unique_ptr<InferenceResponse>> taken_;
+    size_t next_ = 0;  // of taken_, what was not queued yet
 };
 
 }  // namespace tritonpy

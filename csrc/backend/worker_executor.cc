@@ -207,6 +207,11 @@ void WorkerExecutor::stop() {
     if (stopping_.exchange(true)) {
         return;
     }
+    if (std::string waiting = open_.described(); !waiting.empty()) {
+        TRITONPY_LOG(context_.log, LogLevel::kInfo,
+                     "Python model instance '" + instance_.name + "' ends when it has answered " +
+                         waiting);
+    }
     if (!open_.wait_until_empty(limits::kWorkerFarewellNs)) {
         open_.fail_all(unavailable("model '" + config_.model_name +
                                    "' was unloaded before it answered"));

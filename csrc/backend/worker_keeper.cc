@@ -93,10 +93,11 @@ void WorkerExecutor::serve(WorkerSession& session) {
 // Sleeps until something is to be done. False when the stream cannot be slept on.
 bool WorkerExecutor::sleep(WorkerSession& session) {
     const bool ticks = ticking_.load(std::memory_order_seq_cst);
-    if (!calls_.arm()) {
+    const bool unread = session.calls_stream().has_unsent();  // then no answer is of interest
+    if (!calls_.arm() && !unread) {
         return true;
     }
-    const short wanted = session.calls_stream().has_unsent() ? POLLIN | POLLOUT : POLLIN;
+    const short wanted = unread ? POLLIN | POLLOUT : POLLIN;
     pollfd watched[] = {{session.calls_stream().descriptor(), wanted, 0},
                         {wakeup_.descriptor(), POLLIN, 0}};
     constexpr int kTickMs = static_cast<int>(limits::kWorkerTickNs / 1'000'000);

@@ -47,6 +47,23 @@ struct OpenRequestsTest : ::testing::Test {
     OpenRequests many{"model_0", true};
 };
 
+TEST_F(OpenRequestsTest, a_reader_of_the_log_is_told_whom_we_wait_for) {
+    EXPECT_EQ(many.described(), "");
+    std::vector<OpenRequestKey> keys;
+    ASSERT_TRUE(many.reserve(5, keys).ok());
+    auto named = make_rows_request(1);
+    named->id = "first";
+    many.put(keys[0], std::move(named));
+    EXPECT_EQ(many.described(), "1 request [request id: first]");
+    for (size_t index = 1; index < keys.size(); ++index) {
+        many.put(keys[index], make_rows_request(1));
+    }
+    EXPECT_EQ(many.described(), "5 requests [request id: first, <id_unknown>, <id_unknown>, "
+                                "<id_unknown>, ...]");
+    many.fail_all(unavailable("gone"));
+    EXPECT_EQ(many.described(), "");
+}
+
 TEST_F(OpenRequestsTest, a_key_is_good_until_its_request_is_finished) {
     OpenRequestKey key = put(many, 1);
     EXPECT_EQ(many.count(), 1u);
