@@ -184,8 +184,8 @@ std::string OpenRequests::described() {
     if (found == 0) {
         return "";
     }
-    return std::to_string(found) + (found == 1 ? " request" : " requests") + " [request id: " + ids +
-           (found > kNamed ? ", ..." : "") + "]";
+    return std::to_string(found) + (found == 1 ? " request" : " requests") + " [request id: " +
+           ids + (found > kNamed ? ", ..." : "") + "]";
 }
 
 bool OpenRequests::wait_until_empty(int64_t timeout_ns) {

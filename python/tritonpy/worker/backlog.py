@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from time import sleep
+from threading import Event
 from typing import Final
 
 from tritonpy.worker.output_arena import Block
@@ -35,11 +35,10 @@ class Backlog:
         self._lent.append((block, block.lent_count))
         self._bytes += block.size
 
-    def wait(self, is_cancelled: Callable[[], bool]) -> None:
-        """Wait while the server has more than BYTES_MAX, unless the client goes."""
+    def wait(self, is_cancelled: Callable[[], bool], ended: Event) -> None:
+        """Wait while the server has more than BYTES_MAX, unless the client goes or all ends."""
         pause = _SHORTEST_PAUSE_S
-        while self._bytes_left() > BYTES_MAX and not is_cancelled():
-            sleep(pause)
+        while self._bytes_left() > BYTES_MAX and not is_cancelled() and not ended.wait(pause):
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _bytes_left(self) -> int:

@@ -112,6 +112,7 @@ def _serve(start: dict[str, Any], descriptors: Descriptors, control: ControlChan
     control.send({"op": "ready", "has_is_ready": hasattr(model, "is_ready")})
     _serve_batches(Channel(descriptors.execute), worker, runner)
     worker.bls.is_open = False
+    worker.ended.set()
     finalize = getattr(model, "finalize", None)
     if finalize is not None:
         try:

@@ -36,11 +36,10 @@ class InferenceResponseSender:
         with reply.lock:
             self._refuse_state(response)
             is_final = flags == COMPLETE_FINAL
+            worker = runtime.current()
             if response is not None:
-                reply.backlog.wait(self.is_cancelled)
-            block = runtime.current().send_response(
-                reply.key, response, self._outputs, is_final=is_final
-            )
+                reply.backlog.wait(self.is_cancelled, worker.ended)
+            block = worker.send_response(reply.key, response, self._outputs, is_final=is_final)
             if block is not None:
                 reply.backlog.add(block)
             reply.sent_count += response is not None

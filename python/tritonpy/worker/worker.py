@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tritonpy.worker import wire
@@ -38,6 +39,7 @@ class Worker:
         self.writer: Final = ResponseWriter(signature, outputs)
         self.bls: Final = Bls(Calls(calls, inputs), outputs)
         self.verbose_level: Final = verbose_level
+        self.ended: Final = threading.Event()  # the server takes no more responses
         self._calls = calls
 
     def send_response(

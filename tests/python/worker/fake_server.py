@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,37 +22,15 @@ import numpy
 from numpy.typing import NDArray
 
 import tritonpy
+from tests.python.worker.message_parts import Reader, parameters, text
 
 PROGRAM: Final = Path(tritonpy.__file__).parent / "worker"
 EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER = range(1, 7)
 CODES: Final = {"TYPE_BOOL": 1, "TYPE_INT32": 8, "TYPE_INT64": 9, "TYPE_FP32": 11}
 CODES_OF_MORE: Final = {"TYPE_FP64": 12, "TYPE_STRING": 13, "TYPE_BF16": 14}
 DTYPES: Final = {1: "?", 8: "<i4", 9: "<i8", 11: "<f4", 12: "<f8", 14: "<u2"}
-BOOL_VALUE, INT64_VALUE, UINT64_VALUE, DOUBLE_VALUE, STRING_VALUE = range(5)
 FIRST_BLOCK: Final = 64 << 10
 INPUTS_SIZE: Final = 4 << 20
-
-
-def text(value: str) -> bytes:
-    """Return a string as messages hold it."""
-    return struct.pack("<I", len(value.encode())) + value.encode()
-
-
-def parameters(values: Mapping[str, bool | float | str]) -> bytes:
-    """Return parameters as messages hold them, their count first."""
-    body = struct.pack("<I", len(values))
-    for name, value in values.items():
-        body += text(name)
-        if isinstance(value, str):
-            body += struct.pack("<B", STRING_VALUE) + text(value)
-        elif isinstance(value, bool):
-            body += struct.pack("<B?", BOOL_VALUE, value)
-        elif isinstance(value, float):
-            body += struct.pack("<Bd", DOUBLE_VALUE, value)
-        else:
-            kind = UINT64_VALUE if value >= 1 << 63 else INT64_VALUE
-            body += struct.pack("<B" + "?qQ"[kind], kind, value)
-    return body
 
 
 def serialized(items: Sequence[bytes]) -> bytes:
@@ -68,39 +46,6 @@ def strings_of(data: bytes) -> list[bytes]:
         items.append(data[at + 4 : at + 4 + length])
         at += 4 + length
     return items
-
-
-class Reader:
-    """Reads the fields of a message one after another."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, layout: str) -> tuple[Any, ...]:
-        """Read the fields of a little-endian layout."""
-        values = struct.unpack_from("<" + layout, self.data, self.at)
-        self.at += struct.calcsize("<" + layout)
-        return values
-
-    def text(self) -> str:
-        """Read a string."""
-        (length,) = self.take("I")
-        self.at += length
-        return self.data[self.at - length : self.at].decode()
-
-    def parameters(self, count: int) -> dict[str, Any]:
-        """Read so many parameters."""
-        values = {}
-        for _ in range(count):
-            name = self.text()
-            (kind,) = self.take("B")
-            values[name] = self.text() if kind == STRING_VALUE else self.take("?qQd"[kind])[0]
-        return values
-
-    def is_at_end(self) -> bool:
-        """Whether everything was read."""
-        return self.at == len(self.data)
 
 
 @dataclass

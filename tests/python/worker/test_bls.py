@@ -21,9 +21,8 @@ from tests.python.worker.fake_server import (
     FakeServer,
     Request,
     fp32,
-    parameters,
-    text,
 )
+from tests.python.worker.message_parts import parameters, text
 
 CONFIG = config_of(output=[tensor("OUT", "TYPE_STRING")])
 SETUP = """

@@ -91,9 +91,10 @@ FLOOD = (
     SETUP
     + f"""
 import threading
-import tritonpy.worker.backlog as backlog
-backlog.sleep = lambda _: pb_utils.Logger.log_info("waits")
+from tritonpy.worker import runtime
 class TritonPythonModel:
+    def initialize(self, args):
+        runtime.current().ended.wait = lambda _: pb_utils.Logger.log_info("waits")
     def execute(self, requests):
         sender = requests[0].get_response_sender()
         threading.Thread(target=self.answer, args=(sender,)).start()
