@@ -30,12 +30,12 @@ struct InferenceResponse {
     std::unique_ptr<InferenceRequest> request;  // set exactly when final
 };
 
-// Where responses go; implemented by front ends.
-// Threads: thread-safe; deliver is called on instance threads.
+// Where responses go; implemented by front ends, and by ensembles, which may then ask for more.
+// Threads: thread-safe; deliver is called on instance threads, without locks.
 class ResponseSink {
   public:
     virtual ~ResponseSink() = default;
-    // Takes the response. Must not block, throw, or call back into the core.
+    // Takes the response. Must not block or throw; of the core it may call infer alone.
     virtual void deliver(std::unique_ptr<InferenceResponse> response) = 0;
 };
 
