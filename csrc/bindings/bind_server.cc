@@ -13,6 +13,7 @@
 #include "bindings/python_status.h"
 #include "bindings/python_worker_launcher.h"
 #include "bindings/read_config.h"
+#include "bindings/read_limits.h"
 #include "server/inference_server.h"
 
 namespace py = pybind11;
@@ -50,12 +51,16 @@ using BuiltModelHolder = std::unique_ptr<BuiltModel, FreeWithoutGil>;
 // holds the GIL.
 std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
                                              std::string onnxruntime_library,
-                                             const py::object& workers) {
+                                             const py::object& workers,
+                                             const py::object& limits) {
     auto launcher =
         workers.is_none() ? nullptr : std::make_shared<PythonWorkerLauncher>(workers);
     ServerOptions options;
     options.onnxruntime_library = std::move(onnxruntime_library);
     options.worker_launcher = launcher.get();
+    if (!limits.is_none()) {
+        read_limits(limits, options);
+    }
     auto server = std::make_unique<InferenceServer>(std::move(options), steady_clock(), *log);
     return std::shared_ptr<InferenceServer>(
         server.release(), [log, launcher](InferenceServer* owned) {
@@ -110,6 +115,8 @@ py::dict statistics(InferenceServer& server, const std::string& name, int64_t ve
     out["compute_input"] = pair_of(stats.compute_input);
     out["compute_infer"] = pair_of(stats.compute_infer);
     out["compute_output"] = pair_of(stats.compute_output);
+    out["cache_hit"] = pair_of(stats.cache_hit);
+    out["cache_miss"] = pair_of(stats.cache_miss);
     out["failures_by_reason"] = stats.failures_by_reason;
     py::list batches;
     for (const auto& [size, batch] : stats.batch_stats) {
@@ -119,6 +126,23 @@ py::dict statistics(InferenceServer& server, const std::string& name, int64_t ve
     }
     out["batch_stats"] = batches;
     out["pending"] = stats.pending;
+    return out;
+}
+
+py::object cache_counters(const InferenceServer& server) {
+    const std::optional<CacheCounters> counters = server.cache_counters();
+    if (!counters) {
+        return py::none();
+    }
+    py::dict out;
+    out["entries"] = counters->entries;
+    out["byte_size"] = counters->bytes;
+    out["capacity"] = counters->capacity;
+    out["lookups"] = counters->lookups;
+    out["hits"] = counters->hits;
+    out["evictions"] = counters->evictions;
+    out["lookup_ns"] = counters->lookup_ns;
+    out["insertion_ns"] = counters->insertion_ns;
     return out;
 }
 
@@ -165,7 +189,7 @@ void bind_server(py::module_& module) {
 
     py::class_<InferenceServer, std::shared_ptr<InferenceServer>>(module, "Server")
         .def(py::init(&make_server), py::arg("log"), py::arg("onnxruntime_library"),
-             py::arg("workers") = py::none())
+             py::arg("workers") = py::none(), py::arg("limits") = py::none())
         .def("build_model", &build_model, py::arg("config"))
         .def("publish", &publish, py::arg("name"), py::arg("models"), py::arg("retire"))
         .def("note_unavailable", &InferenceServer::note_unavailable, py::arg("name"),
@@ -181,6 +205,7 @@ void bind_server(py::module_& module) {
              },
              py::arg("name"), py::arg("version"))
         .def("statistics", &statistics, py::arg("name"), py::arg("version"))
+        .def("cache_counters", &cache_counters)
         .def("drain", &drain, py::arg("timeout_s"), py::call_guard<py::gil_scoped_release>())
         .def("in_flight", &in_flight);
 

@@ -79,6 +79,7 @@ ModelConfig read_model_config(py::handle config) {
     model.warmup = read_warmup(config.attr("warmup"));
     model.ensemble = read_ensemble(config.attr("ensemble"));
     model.split_large_requests = attribute<bool>(config, "split_large_requests");
+    model.response_cache = attribute<bool>(config, "response_cache");
     return model;
 }
 

@@ -59,7 +59,9 @@ Model::Model(const ModelConfig& config, const ModelContext& context)
       pool_(context.executor.pool),
       clock_(context.executor.clock),
       has_threads_(context.start_threads),
-      in_flight_(context.all_answered) {
+      in_flight_(context.all_answered),
+      cached_(make_cached_answers(config, context)),
+      keeps_order_(config.batcher.preserve_ordering) {
     make_intake(config, context);
 }
 
@@ -75,6 +77,21 @@ void Model::make_intake(const ModelConfig& config, const ModelContext& context) 
     std::unique_ptr<Scheduler> scheduler = make_scheduler(batcher_of(config), clock_);
     scheduler_ = scheduler.get();
     intake_ = std::move(scheduler);
+}
+
+std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& config,
+                                                          const ModelContext& context) {
+    if (!config.response_cache) {
+        return nullptr;
+    }
+    if (context.response_cache == nullptr) {
+        TRITONPY_LOG(context.executor.log, LogLevel::kWarning,
+                     "the response cache of model '" + identity_->name +
+                         "' is enabled, but this server has none: --cache-config makes it");
+        return nullptr;
+    }
+    return std::make_unique<CachedAnswers>(*context.response_cache, identity_, stats_, clock_,
+                                           context.executor.log);
 }
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
@@ -125,9 +142,17 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     }
     request->trace = RequestTrace{};
     request->trace.request_start_ns = now_ns;
+    // Where order is kept, nothing that is still to be answered may be overtaken.
+    const bool in_order = !keeps_order_ || in_flight_.count() == 0;
+    if (cached_ != nullptr && cached_->try_answer(request, in_order)) {
+        return Status();
+    }
     const bool is_large = splits_large_requests_ && request->rows > identity_->max_batch_size;
     Status queued = is_large ? admit_in_parts(request, wake_due) : admit(request, wake_due);
     if (!queued.ok()) {
+        if (cached_ != nullptr) {
+            CachedAnswers::withdraw(*request);
+        }
         restore_client_shapes(*identity_, *request);
     }
     return queued;

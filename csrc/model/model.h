@@ -30,12 +30,14 @@
 #include "infer/batch_input.h"
 #include "infer/model_identity.h"
 #include "infer/request.h"
+#include "model/cached_answers.h"
 #include "model/ensemble_answers.h"
 #include "model/in_flight_count.h"
 #include "model/model_config.h"
 #include "model/model_instance.h"
 #include "model/model_stats.h"
 #include "model/queue_watch.h"
+#include "model/response_cache.h"
 #include "queue/parking.h"
 #include "scheduler/request_intake.h"
 #include "scheduler/scheduler.h"
@@ -51,6 +53,7 @@ struct ModelContext {
     const ExecutorFactoryMaker& make_factory;
     Parking& all_answered;  // notified when a model has nothing in flight any more
     bool start_threads = true;
+    ResponseCache* response_cache = nullptr;  // null: the server has none
 };
 
 class Model {
@@ -70,10 +73,10 @@ class Model {
     // Shared with responses in flight, which may outlive the model.
     const std::shared_ptr<const ModelIdentity>& identity() const { return identity_; }
 
-    // Journey steps 6 and 7. On error the caller keeps the request as it was, but for the order of
-    // its inputs: invalid_arg, or unavailable when the queue is full or closed. Sets `wake_due` as
-    // Scheduler::admit does. Does not block. REQUIRES: the caller holds a ModelRef, until it has
-    // called wake where that is due.
+    // Journey steps 6 and 7, or the answer at once from the response cache. On error the caller
+    // keeps the request as it was, but for the order of its inputs: invalid_arg, or unavailable
+    // when the queue is full or closed. Sets `wake_due` as Scheduler::admit does. Does not block.
+    // REQUIRES: the caller holds a ModelRef, until it has called wake where that is due.
     Status infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     void wake() { intake_->wake(); }
     // The two at once.
@@ -118,6 +121,8 @@ class Model {
     // as rejected.
     Status admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     Status admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
+    std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
+                                                       const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
     Status start_threads();
 
@@ -130,6 +135,8 @@ class Model {
     Gate admissions_;
     InFlightCount in_flight_;
     ModelStats stats_;
+    std::unique_ptr<CachedAnswers> cached_;  // null: answers are not kept
+    const bool keeps_order_;
     std::optional<EnsembleAnswers> ensemble_answers_;
     std::unique_ptr<RequestIntake> intake_;
     Scheduler* scheduler_ = nullptr;  // intake_, when instances pull from it

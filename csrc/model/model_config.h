@@ -28,6 +28,7 @@ struct ModelConfig {
     std::vector<WarmupSample> warmup;
     std::optional<EnsembleConfig> ensemble;  // set: no backend, but steps
     bool split_large_requests = false;  // run what is too large in parts; see SplitRequest
+    bool response_cache = false;  // answers may be repeated, where the server has a cache
 };
 
 }  // namespace tritonpy

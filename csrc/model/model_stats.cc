@@ -53,6 +53,8 @@ void ModelStatsSnapshot::add(const ModelStatsSnapshot& other) {
     compute_input.add(other.compute_input);
     compute_infer.add(other.compute_infer);
     compute_output.add(other.compute_output);
+    cache_hit.add(other.cache_hit);
+    cache_miss.add(other.cache_miss);
     for (size_t reason = 0; reason < kFailureReasons; ++reason) {
         failures_by_reason[reason] += other.failures_by_reason[reason];
     }
@@ -117,6 +119,18 @@ void ModelStats::Cell::count_ensemble(const InferenceRequest& request, int64_t n
     counters_.compute_infer.add(sums.compute_infer);
     counters_.compute_output.add(sums.compute_output);
     counters_.batch_stats[non_negative(request.rows)].add(sums);
+}
+
+void ModelStats::Cell::count_cache_hit(int64_t request_ns, int64_t lookup_ns) {
+    std::lock_guard lock(mutex_);
+    counters_.success.add(request_ns);
+    counters_.queue.add(0);
+    counters_.cache_hit.add(lookup_ns);
+}
+
+void ModelStats::Cell::count_cache_miss(int64_t lookup_and_insertion_ns) {
+    std::lock_guard lock(mutex_);
+    counters_.cache_miss.add(lookup_and_insertion_ns);
 }
 
 ModelStats::Cell& ModelStats::add_cell() {

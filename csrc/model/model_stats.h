@@ -7,8 +7,9 @@
 // What is counted, in the sense of the statistics extension: a request that ran counts once in
 // success, queue and each compute_* duration; its rows count in inference_count, its batch once in
 // execution_count and in the batch statistics of the batch's rows. A batch that failed counts its
-// requests as failures only. A request that the request check refused, or that named an unknown
-// model, is its client's mistake and not counted at all.
+// requests as failures only. A cached answer is a success that ran nothing: it counts in queue (it
+// waited for 0 ns) and in cache_hit, as in Triton, and in nothing else. A request that the request
+// check refused, or that named an unknown model, is its client's mistake and not counted at all.
 //
 // Threads: thread-safe; each Cell is written by one thread, or a few.
 #pragma once
@@ -64,6 +65,8 @@ struct ModelStatsSnapshot {
     DurationCount compute_input;
     DurationCount compute_infer;
     DurationCount compute_output;
+    DurationCount cache_hit;   // the time of the lookup
+    DurationCount cache_miss;  // the time of the lookup and of the insertion
     std::array<uint64_t, kFailureReasons> failures_by_reason{};
     std::map<uint64_t, BatchSizeStats> batch_stats;  // by rows of the batch
     uint64_t pending = 0;                            // queued now
@@ -87,6 +90,10 @@ class ModelStats {
         // A request of an ensemble that succeeded at `now_ns`: an execution of its own, whose
         // compute times are the sums that its trace holds. Thread-safe.
         void count_ensemble(const InferenceRequest& request, int64_t now_ns);
+        // A request that the response cache answered, and one that it now could answer. Both
+        // thread-safe.
+        void count_cache_hit(int64_t request_ns, int64_t lookup_ns);
+        void count_cache_miss(int64_t lookup_and_insertion_ns);
 
       private:
         friend class ModelStats;

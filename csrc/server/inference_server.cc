@@ -9,7 +9,13 @@
 namespace tritonpy {
 
 InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
-    : options_(std::move(options)), clock_(clock), log_(log) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      log_(log),
+      response_cache_(options_.response_cache_bytes == 0
+                          ? nullptr
+                          : std::make_unique<ResponseCache>(options_.response_cache_bytes,
+                                                            clock)) {}
 
 InferenceServer::~InferenceServer() {
     registry_.close();
@@ -58,7 +64,8 @@ Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) 
                                 options_.worker_launcher, &door_},
                                options_.make_factory,
                                all_answered_,
-                               options_.start_threads};
+                               options_.start_threads,
+                               response_cache_.get()};
     return Model::create(config, context);
 }
 
@@ -101,6 +108,11 @@ Status InferenceServer::check_ready(std::string_view name, int64_t version) cons
 Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,
                                                        int64_t version) const {
     return registry_.statistics(name, version);
+}
+
+std::optional<CacheCounters> InferenceServer::cache_counters() const {
+    return response_cache_ == nullptr ? std::nullopt
+                                      : std::optional(response_cache_->counters());
 }
 
 bool InferenceServer::drain(int64_t deadline_ns) {

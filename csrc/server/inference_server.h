@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,14 @@
 #include "model/model_config.h"
 #include "model/model_registry.h"
 #include "model/model_stats.h"
+#include "model/response_cache.h"
 
 namespace tritonpy {
 
 struct ServerOptions {
     std::string onnxruntime_library;            // see ExecutorContext
     WorkerLauncher* worker_launcher = nullptr;  // borrowed; outlives the server
+    size_t response_cache_bytes = 0;  // 0: no response cache
     bool start_threads = true;        // false: a simulation steps the instances itself
     // What builds executors; tests put scripted ones here.
     ExecutorFactoryMaker make_factory = make_executor_factory;
@@ -89,6 +92,9 @@ class InferenceServer final {
     // Statistics of a ready version. Errors as resolve_version.
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
 
+    // Of the response cache; nothing where there is none.
+    std::optional<CacheCounters> cache_counters() const;
+
     // Refuses new inference to clients (unavailable `Server is stopping, ...`), lets ensembles end
     // what they have, then refuses everybody, lets queued requests run at once, and waits until
     // none is in flight or the clock passes `deadline_ns`. Returns whether all were answered in
@@ -130,6 +136,7 @@ class InferenceServer final {
     Log& log_;
     BlockPool pool_;        // outlives the models, whose buffers come from it
     Parking all_answered_;  // where drain waits
+    const std::unique_ptr<ResponseCache> response_cache_;  // null: none
     ModelDoor door_{*this};
     ModelRegistry registry_;
 };

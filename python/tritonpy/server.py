@@ -317,7 +317,7 @@ def _parts(options: ServerOptions, log: Log) -> _Parts:
         verbose_level=lambda: log.settings().verbose_level,
         stub_timeout_s=options.python.stub_timeout_s,
     )
-    core = Core(log, onnxruntime_library_path(), workers)
+    core = Core(log, onnxruntime_library_path(), workers, options.limits)
     repository = ModelRepository(
         core, log, options.repository, complete_python_model=workers.complete
     )

@@ -113,7 +113,8 @@ class GrpcClient(Client):
 
 
 def _statistics_of(message: Any) -> dict[str, Any]:
-    durations = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+    computing = ("compute_input", "compute_infer", "compute_output")
+    durations = ("success", "fail", "queue", *computing, "cache_hit", "cache_miss")
     inference = message.inference_stats
     return {
         "name": message.name,

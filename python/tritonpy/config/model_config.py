@@ -66,6 +66,7 @@ class CoreModelConfig:
     parameters: dict[str, str]
     graph_level: int | None  # optimization.graph.level; None: the backend's default
     decoupled: bool
+    response_cache: bool = False
     worker: str = ""  # what the backend's worker processes are started with, if it has any
     worker_timeout_s: int = 0  # what one execution in a worker may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait
@@ -106,6 +107,7 @@ def lower(
         parameters={key: value.string_value for key, value in sorted(config.parameters.items())},
         graph_level=optimization.graph.level if optimization.HasField("graph") else None,
         decoupled=config.model_transaction_policy.decoupled,
+        response_cache=config.response_cache.enable,
         worker=worker,
         worker_timeout_s=worker_timeout_s,
         delay_until_queued=delay_until_queued,

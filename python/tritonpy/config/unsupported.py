@@ -37,7 +37,6 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
         "cc_model_filenames",
         "model_repository_agents.agents",
         "model_operations.op_library_filename",
-        "response_cache.enable",
         "model_metrics.metric_control",
     ):
         value: object = config

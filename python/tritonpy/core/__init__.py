@@ -24,12 +24,19 @@ from tritonpy.core.response_stream import (
     TensorStream,
 )
 from tritonpy.core.server import BuiltModel, Core, WorkerLauncher
-from tritonpy.core.statistics import BatchSizeStatistics, DurationCount, InFlight, ModelStatistics
+from tritonpy.core.statistics import (
+    BatchSizeStatistics,
+    CacheCounters,
+    DurationCount,
+    InFlight,
+    ModelStatistics,
+)
 from tritonpy.core.status import encode_error_json
 
 __all__ = [
     "BatchSizeStatistics",
     "BuiltModel",
+    "CacheCounters",
     "ControlEvent",
     "Core",
     "DurationCount",

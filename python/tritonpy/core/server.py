@@ -12,9 +12,9 @@ from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.core.inference import Inference
 from tritonpy.core.log import Log
 from tritonpy.core.native_frontend import NativeFrontend
-from tritonpy.core.statistics import InFlight, ModelStatistics, statistics_of
+from tritonpy.core.statistics import CacheCounters, InFlight, ModelStatistics, statistics_of
 from tritonpy.core.status import core_errors
-from tritonpy.options import ConnectionOptions
+from tritonpy.options import ConnectionOptions, LimitOptions
 
 BuiltModel = _core.BuiltModel
 
@@ -43,11 +43,15 @@ class Core:
     """The C++ inference server. Thread-safe; calls that block release the GIL."""
 
     def __init__(
-        self, log: Log, onnxruntime_library: str, workers: WorkerLauncher | None = None
+        self,
+        log: Log,
+        onnxruntime_library: str,
+        workers: WorkerLauncher | None = None,
+        limits: LimitOptions | None = None,
     ) -> None:
         self._log = log
         self._onnxruntime_library = onnxruntime_library
-        self._server = _core.Server(log.handle, onnxruntime_library, workers)
+        self._server = _core.Server(log.handle, onnxruntime_library, workers, limits)
 
     def describe_onnx_model(self, path: str) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""
@@ -92,6 +96,11 @@ class Core:
         """Return the counters of one ready version."""
         with core_errors:
             return statistics_of(self._server.statistics(name, version))
+
+    def cache_counters(self) -> CacheCounters | None:
+        """Return what the response cache did; None where there is none."""
+        raw = self._server.cache_counters()
+        return None if raw is None else CacheCounters(**raw)
 
     def drain(self, timeout_s: float) -> bool:
         """Refuse new inference and wait for what is in flight; whether all of it ended in time."""

@@ -40,9 +40,25 @@ class ModelStatistics:
     compute_input: DurationCount
     compute_infer: DurationCount
     compute_output: DurationCount
+    cache_hit: DurationCount
+    cache_miss: DurationCount
     failures_by_reason: Mapping[str, int]
     batch_stats: tuple[BatchSizeStatistics, ...]
     pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounters:
+    """What the response cache holds now, and what it did since the server began."""
+
+    entries: int
+    byte_size: int
+    capacity: int  # bytes
+    lookups: int
+    hits: int
+    evictions: int
+    lookup_ns: int
+    insertion_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,8 @@ def statistics_of(raw: Mapping[str, Any]) -> ModelStatistics:
         compute_input=DurationCount(*raw["compute_input"]),
         compute_infer=DurationCount(*raw["compute_infer"]),
         compute_output=DurationCount(*raw["compute_output"]),
+        cache_hit=DurationCount(*raw["cache_hit"]),
+        cache_miss=DurationCount(*raw["cache_miss"]),
         failures_by_reason=dict(zip(_FAILURE_REASONS, raw["failures_by_reason"], strict=True)),
         batch_stats=tuple(
             BatchSizeStatistics(size, *(DurationCount(*duration) for duration in durations))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from tritonpy.core import DurationCount, ModelStatistics
+from tritonpy.core import CacheCounters, DurationCount, ModelStatistics
 from tritonpy.errors import TritonError
+from tritonpy.metrics.cache_metrics import cache_families
 from tritonpy.metrics.exposition import Family, Labels, Sample
 from tritonpy.repository import ServedVersion
 
@@ -28,6 +29,9 @@ class ModelCounters(Protocol):
 
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one version that serves."""
+
+    def cache_counters(self) -> CacheCounters | None:
+        """Return the counters of the response cache, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,33 @@ _DURATIONS: Final = (
 )
 
 
+# Of models that use the response cache.
+_CACHE_COUNTS: Final = (
+    _CountFamily(
+        "nv_cache_num_hits_per_model",
+        "Number of cache hits per model",
+        lambda counters: counters.cache_hit.count,
+    ),
+    _CountFamily(
+        "nv_cache_num_misses_per_model",
+        "Number of cache misses per model",
+        lambda counters: counters.cache_miss.count,
+    ),
+)
+_CACHE_DURATIONS: Final = (
+    _DurationFamily(
+        "nv_cache_hit_duration_per_model",
+        "Total cache hit duration per model, in microseconds",
+        lambda counters: counters.cache_hit,
+    ),
+    _DurationFamily(
+        "nv_cache_miss_duration_per_model",
+        "Total cache miss (insert+lookup) duration per model, in microseconds",
+        lambda counters: counters.cache_miss,
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One model version at the moment of the scrape."""
@@ -98,6 +129,7 @@ class _Row:
     labels: Labels
     counters: ModelStatistics
     load_duration_s: float
+    caches: bool
 
 
 class ModelMetrics:
@@ -133,6 +165,17 @@ class ModelMetrics:
             "gauge",
             [Sample(row.labels, row.load_duration_s) for row in rows],
         )
+        cache = self._core.cache_counters()
+        if cache is not None:
+            if self._counter_latencies:
+                yield from self._cache_use([row for row in rows if row.caches])
+            yield from cache_families(cache)
+
+    def _cache_use(self, rows: Sequence[_Row]) -> Iterator[Family]:
+        for counts in _CACHE_COUNTS:
+            yield self._counts(rows, counts)
+        for durations in _CACHE_DURATIONS:
+            yield _durations(rows, durations)
 
     def _rows(self) -> Iterator[_Row]:
         for model in self._repository.all_served():
@@ -140,7 +183,12 @@ class ModelMetrics:
                 counters = self._core.statistics(model.name, model.version)
             except TritonError:  # unloaded meanwhile
                 continue
-            yield _Row(_labels(model), counters, model.load_duration_ns / _NS_PER_S)
+            yield _Row(
+                _labels(model),
+                counters,
+                model.load_duration_ns / _NS_PER_S,
+                model.config.response_cache.enable,
+            )
 
     def _counts(self, rows: Sequence[_Row], family: _CountFamily) -> Family:
         return Family(

@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from tritonpy.options.command_line import CommandLine, UsageError, read_command_line
+from tritonpy.options.limits import limit_options
 from tritonpy.options.readers import OptionError, Setting, integer
 from tritonpy.options.settings import (
     ConnectionOptions,
@@ -73,6 +74,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
         grpc=_grpc_options(line),
         metrics=_metrics_options(line),
         log=_log_options(line, environment),
+        limits=limit_options(line),
         python=_python_options(line),
         exit_timeout_s=line.value("exit-timeout-secs", int),
         exit_on_error=line.value("exit-on-error", bool),

@@ -116,6 +116,13 @@ class LogOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitOptions:
+    """What models may take of the machine."""
+
+    response_cache_bytes: int = 0  # 0: answers are not kept
+
+
+@dataclass(frozen=True, slots=True)
 class PythonOptions:
     """The workers of Python models."""
 
@@ -134,6 +141,7 @@ class ServerOptions:
     grpc: GrpcOptions = field(default_factory=GrpcOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
     log: LogOptions = field(default_factory=LogOptions)
+    limits: LimitOptions = field(default_factory=LimitOptions)
     python: PythonOptions = field(default_factory=PythonOptions)
     exit_timeout_s: int = 30
     exit_on_error: bool = True

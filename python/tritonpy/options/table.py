@@ -277,8 +277,8 @@ _RESOURCES = Section(
             "cache-config",
             scoped_setting("cache-config", "cache name", scope_required=True),
             "cache,setting=value",
-            "One setting of a response cache.",
-            _NONE,
+            "One setting of the response cache: local,size=<bytes>. Models whose config enables it "
+            "answer equal requests from there.",
         ),
         _text("cache-directory", "/opt/tritonserver/caches", "Where caches are found.", _NONE),
         _choice("rate-limit", ("off", "execution_count"), "What limits executions.", _DEFAULT_ONLY),
@@ -352,7 +352,9 @@ _DEPRECATED = Section(
         _deprecated(
             "strict-model-config", boolean, False, "disable-auto-complete-config", Effect.FULL
         ),
-        _deprecated("response-cache-byte-size", integer(0, INT64_MAX), 0, "cache-config"),
+        _deprecated(
+            "response-cache-byte-size", integer(0, INT64_MAX), 0, "cache-config", Effect.FULL
+        ),
         _deprecated("trace-file", text, "", "trace-config"),
         _deprecated("trace-level", text, "OFF", "trace-config"),
         _deprecated("trace-rate", _COUNT, 1000, "trace-config"),

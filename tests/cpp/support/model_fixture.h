@@ -26,11 +26,16 @@ struct ModelFixture {
     Parking all_answered;
     CollectingSink sink;
     bool start_threads = false;
+    ResponseCache* response_cache = nullptr;
 
     Result<std::unique_ptr<Model>> try_make(const ModelConfig& config,
                                             const ExecutorFactoryMaker& maker) {
         return Model::create(config,
-                             {{clock, log, pool, ""}, maker, all_answered, start_threads});
+                             {{clock, log, pool, ""},
+                              maker,
+                              all_answered,
+                              start_threads,
+                              response_cache});
     }
 
     // REQUIRES: the config is good.

@@ -8,7 +8,13 @@ from dataclasses import replace
 
 from google.protobuf import text_format
 
-from tritonpy.core import BatchSizeStatistics, DurationCount, LogSettings, ModelStatistics
+from tritonpy.core import (
+    BatchSizeStatistics,
+    CacheCounters,
+    DurationCount,
+    LogSettings,
+    ModelStatistics,
+)
 from tritonpy.errors import InvalidArgError, NotFoundError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository import IndexEntry, ModelState, ParameterValue, ServedVersion
@@ -33,6 +39,8 @@ COUNTERS = ModelStatistics(
     compute_input=DurationCount(5, 3_000),
     compute_infer=DurationCount(5, 4_000),
     compute_output=DurationCount(5, 5_000),
+    cache_hit=DurationCount(2, 6_000),
+    cache_miss=DurationCount(3, 7_000),
     failures_by_reason={"REJECTED": 1, "CANCELED": 0, "BACKEND": 0, "OTHER": 0},
     batch_stats=(
         BatchSizeStatistics(2, DurationCount(1, 11), DurationCount(1, 12), DurationCount(1, 13)),
@@ -108,8 +116,11 @@ class FakeRepository:
 class FakeCore:
     """Has the same counters for every version but those named as gone."""
 
-    def __init__(self, gone: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, gone: frozenset[int] = frozenset(), cache: CacheCounters | None = None
+    ) -> None:
         self._gone = gone
+        self._cache = cache
         self.broken: set[int] = set()
 
     def parse_model_version(self, text: str) -> int:
@@ -125,6 +136,9 @@ class FakeCore:
         if version in self._gone:
             raise NotFoundError(name)
         return replace(COUNTERS, inference_count=version)
+
+    def cache_counters(self) -> CacheCounters | None:
+        return self._cache
 
 
 def log_settings() -> LogSettings:

@@ -170,7 +170,6 @@ def test_what_is_done_is_not_named(text: str) -> None:
             'model_operations { op_library_filename: "l" }',
             "model_operations.op_library_filename",
         ),
-        ("response_cache { enable: true }", "response_cache.enable"),
         ("model_metrics { metric_control { } }", "model_metrics.metric_control"),
         ("optimization { priority: PRIORITY_MAX }", "optimization.priority"),
         ("optimization { cuda { } }", "optimization.cuda"),

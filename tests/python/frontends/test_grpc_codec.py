@@ -38,6 +38,11 @@ def test_statistics_message_has_every_counter() -> None:
     assert (stats.name, stats.version, stats.last_inference) == ("m", "2", 1234)
     assert (stats.inference_count, stats.execution_count) == (7, 3)
     assert (stats.inference_stats.fail.count, stats.inference_stats.fail.ns) == (1, 10)
+    assert (stats.inference_stats.cache_hit.count, stats.inference_stats.cache_hit.ns) == (2, 6_000)
+    assert (stats.inference_stats.cache_miss.count, stats.inference_stats.cache_miss.ns) == (
+        3,
+        7_000,
+    )
     assert stats.batch_stats[0].batch_size == 2
     assert stats.batch_stats[0].compute_output.ns == 13
 

@@ -33,7 +33,7 @@ def test_statistics_have_every_member_in_order() -> None:
     ]
     assert stats["version"] == "2"
     assert stats["inference_stats"]["success"] == {"count": 5, "ns": 50_999}
-    assert stats["inference_stats"]["cache_hit"] == {"count": 0, "ns": 0}
+    assert stats["inference_stats"]["cache_hit"] == {"count": 2, "ns": 6_000}
     assert stats["batch_stats"][0]["batch_size"] == 2
     assert stats["batch_stats"][0]["compute_infer"] == {"count": 1, "ns": 12}
 

@@ -5,7 +5,10 @@ Method: a repository and a core that are scripted, and the page compared line by
 
 from __future__ import annotations
 
+import pytest
+
 from tests.python.api.fakes import FakeCore, FakeRepository, served
+from tritonpy.core import CacheCounters
 from tritonpy.metrics import ModelMetrics
 from tritonpy.metrics.exposition import render
 
@@ -69,6 +72,49 @@ def test_without_latencies_durations_are_absent_and_counters_are_0() -> None:
 def test_version_that_goes_away_meanwhile_is_left_out() -> None:
     page = _page(gone=frozenset({2}))
     assert not [line for line in page if "plain" in line]
+
+
+@pytest.mark.parametrize("counter_latencies", [True, False])
+def test_a_cache_is_on_the_page_with_the_models_that_use_it(counter_latencies: bool) -> None:
+    cache = CacheCounters(
+        entries=3,
+        byte_size=250,
+        capacity=1000,
+        lookups=9,
+        hits=4,
+        evictions=1,
+        lookup_ns=5_999,
+        insertion_ns=8_000,
+    )
+    repository = FakeRepository(
+        served("caching", 1, 'name: "caching" response_cache { enable: true }'),
+        served("plain", 2, 'name: "plain"'),
+    )
+    core = FakeCore(cache=cache)
+    metrics = ModelMetrics(repository, core, counter_latencies=counter_latencies)
+    page = [
+        line
+        for line in render(metrics.families()).decode().splitlines()
+        if line.startswith("nv_cache")
+    ]
+    labels = '{model="caching",version="1"}'
+    of_models = [
+        f"nv_cache_num_hits_per_model{labels} 2",
+        f"nv_cache_num_misses_per_model{labels} 3",
+        f"nv_cache_hit_duration_per_model{labels} 6",
+        f"nv_cache_miss_duration_per_model{labels} 7",
+    ]
+    assert page == [
+        *(of_models if counter_latencies else []),
+        "nv_cache_util 0.25",
+        "nv_cache_num_entries 3",
+        "nv_cache_num_lookups 9",
+        "nv_cache_num_hits 4",
+        "nv_cache_num_misses 5",
+        "nv_cache_num_evictions 1",
+        "nv_cache_lookup_duration 5",
+        "nv_cache_insertion_duration 8",
+    ]
 
 
 def test_page_without_models_is_empty() -> None:

@@ -89,8 +89,8 @@ def _inference_message(counters: ModelStatistics) -> v2.InferStatistics:
         compute_input=_duration_message(counters.compute_input),
         compute_infer=_duration_message(counters.compute_infer),
         compute_output=_duration_message(counters.compute_output),
-        cache_hit=v2.StatisticDuration(),
-        cache_miss=v2.StatisticDuration(),
+        cache_hit=_duration_message(counters.cache_hit),
+        cache_miss=_duration_message(counters.cache_miss),
     )
 
 

@@ -13,8 +13,6 @@ from tritonpy.core import BatchSizeStatistics, DurationCount, ModelStatistics
 from tritonpy.errors import InternalError, InvalidArgError
 from tritonpy.repository import IndexEntry, ParameterValue
 
-_NEVER = DurationCount()
-
 
 def server_metadata_json(metadata: ServerMetadata) -> dict[str, Any]:
     """Return the answer of GET /v2."""
@@ -68,8 +66,8 @@ def _inference_json(counters: ModelStatistics) -> dict[str, Any]:
         "compute_input": _duration_json(counters.compute_input),
         "compute_infer": _duration_json(counters.compute_infer),
         "compute_output": _duration_json(counters.compute_output),
-        "cache_hit": _duration_json(_NEVER),
-        "cache_miss": _duration_json(_NEVER),
+        "cache_hit": _duration_json(counters.cache_hit),
+        "cache_miss": _duration_json(counters.cache_miss),
     }
 
 
