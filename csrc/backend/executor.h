@@ -34,6 +34,7 @@ struct InstanceSpec {
     std::string kind = "KIND_CPU";  // "KIND_CPU", "KIND_GPU" or "KIND_MODEL"
     int32_t device_id = 0;
     bool passive = false;  // created but never scheduled
+    std::string host_policy;  // where it runs, see ModelContext; may name none
 };
 
 // What an executor needs to know of its model.

@@ -52,12 +52,14 @@ using BuiltModelHolder = std::unique_ptr<BuiltModel, FreeWithoutGil>;
 std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
                                              std::string onnxruntime_library,
                                              const py::object& workers,
-                                             const py::object& limits) {
+                                             const py::object& limits,
+                                             HostPolicies host_policies) {
     auto launcher =
         workers.is_none() ? nullptr : std::make_shared<PythonWorkerLauncher>(workers);
     ServerOptions options;
     options.onnxruntime_library = std::move(onnxruntime_library);
     options.worker_launcher = launcher.get();
+    options.host_policies = std::move(host_policies);
     if (!limits.is_none()) {
         read_limits(limits, options);
     }
@@ -189,7 +191,8 @@ void bind_server(py::module_& module) {
 
     py::class_<InferenceServer, std::shared_ptr<InferenceServer>>(module, "Server")
         .def(py::init(&make_server), py::arg("log"), py::arg("onnxruntime_library"),
-             py::arg("workers") = py::none(), py::arg("limits") = py::none())
+             py::arg("workers") = py::none(), py::arg("limits") = py::none(),
+             py::arg("host_policies") = HostPolicies())
         .def("build_model", &build_model, py::arg("config"))
         .def("publish", &publish, py::arg("name"), py::arg("models"), py::arg("retire"))
         .def("note_unavailable", &InferenceServer::note_unavailable, py::arg("name"),

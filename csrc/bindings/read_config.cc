@@ -9,6 +9,7 @@
 #include "bindings/read_batch_input.h"
 #include "bindings/read_dynamic_batching.h"
 #include "bindings/read_ensemble.h"
+#include "bindings/read_limits.h"
 #include "bindings/read_warmup.h"
 
 namespace py = pybind11;
@@ -46,7 +47,8 @@ std::vector<InstanceSpec> read_instances(py::handle instances) {
         specs.push_back({attribute<std::string>(instance, "name"),
                          attribute<std::string>(instance, "kind"),
                          attribute<int32_t>(instance, "device_id"),
-                         attribute<bool>(instance, "passive")});
+                         attribute<bool>(instance, "passive"),
+                         attribute<std::string>(instance, "host_policy")});
     }
     return specs;
 }
@@ -72,6 +74,7 @@ ModelConfig read_model_config(py::handle config) {
     executor.instance_count = static_cast<size_t>(
         std::count_if(model.instances.begin(), model.instances.end(),
                       [](const InstanceSpec& instance) { return !instance.passive; }));
+    model.needs = read_instance_needs(config.attr("instances"));
     model.batcher = read_batcher(config);
     model.decoupled = attribute<bool>(config, "decoupled");
     executor.decoupled = model.decoupled;

@@ -1,13 +1,40 @@
 #include "bindings/read_limits.h"
 
-#include <pybind11/stl.h>
+#include <optional>
+#include <string>
+
+#include "bindings/python_attribute.h"
 
 namespace py = pybind11;
 
 namespace tritonpy {
 
+std::vector<InstanceNeeds> read_instance_needs(py::handle instances) {
+    std::vector<InstanceNeeds> all;
+    for (py::handle instance : instances) {
+        if (attribute<bool>(instance, "passive")) {
+            continue;
+        }
+        InstanceNeeds& needs = all.emplace_back();
+        needs.device = attribute<int32_t>(instance, "device_id");
+        needs.priority = attribute<uint32_t>(instance, "priority");
+        for (py::handle resource : instance.attr("resources")) {
+            needs.resources.push_back({attribute<std::string>(resource, "name"),
+                                       attribute<bool>(resource, "is_global"),
+                                       attribute<uint64_t>(resource, "count")});
+        }
+    }
+    return all;
+}
+
 void read_limits(py::handle limits, ServerOptions& options) {
-    options.response_cache_bytes = limits.attr("response_cache_bytes").cast<size_t>();
+    options.response_cache_bytes = attribute<size_t>(limits, "response_cache_bytes");
+    options.rate_limit = attribute<bool>(limits, "rate_limit");
+    for (py::handle resource : limits.attr("resource_counts")) {
+        options.resource_counts.push_back(
+            {attribute<std::string>(resource, "name"), attribute<uint64_t>(resource, "count"),
+             attribute<std::optional<int32_t>>(resource, "device")});
+    }
 }
 
 }  // namespace tritonpy

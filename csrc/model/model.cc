@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
+#include "base/affinity.h"
 #include "base/limits.h"
 #include "model/request_check.h"
 #include "model/split_request.h"
 #include "model/warmup.h"
 #include "scheduler/ensemble_scheduler.h"
+#include "scheduler/limited_scheduler.h"
 #include "scheduler/scheduler_factory.h"
 
 namespace tritonpy {
@@ -25,6 +28,15 @@ bool is_uniform(const TensorSpec& input) {
     std::span<const int64_t> dims = input.dims.dims();
     return !input.optional &&
            (input.ragged || std::find(dims.begin(), dims.end(), -1) == dims.end());
+}
+
+// Keeps this thread, and what it starts, where the instance's host policy says.
+Status place(const InstanceSpec& spec, const ModelContext& context, ScopedAffinity& affinity) {
+    if (context.host_policies == nullptr) {
+        return Status();
+    }
+    const auto policy = context.host_policies->find(spec.host_policy);
+    return policy == context.host_policies->end() ? Status() : affinity.pin(policy->second);
 }
 
 // The batcher's part, with what only the tensors tell.
@@ -47,6 +59,7 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
     }
     auto model = std::make_unique<Model>(config, context);
     if (!model->is_ensemble()) {
+        TRITONPY_RETURN_IF_ERROR(model->limit_instances(config, context));
         TRITONPY_RETURN_IF_ERROR(model->create_instances(config, context));
     }
     return model;
@@ -94,18 +107,37 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
                                            context.executor.log);
 }
 
+Status Model::limit_instances(const ModelConfig& config, const ModelContext& context) {
+    const bool needs_any = std::ranges::any_of(
+        config.needs, [](const InstanceNeeds& needs) { return !needs.resources.empty(); });
+    if (!needs_any || context.rate_limiter == nullptr) {
+        return Status();
+    }
+    std::ignore = intake_.release();  // the same as scheduler_
+    std::unique_ptr<Scheduler> scheduler(scheduler_);
+    Status limited =
+        LimitedScheduler::put_before(scheduler, *context.rate_limiter, config.needs, clock_);
+    scheduler_ = scheduler.get();
+    intake_ = std::move(scheduler);
+    return limited;
+}
+
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
     const InstanceContext borrowed{identity_, *scheduler_, stats_,     in_flight_,
                                    pool_,     clock_,      instances_, batch_inputs_};
     const Warmup warmup(config.warmup, *identity_, batch_inputs_, context.executor);
+    std::vector<const InstanceSpec*> scheduled;
     for (const InstanceSpec& spec : config.instances) {
+        ScopedAffinity affinity;
+        TRITONPY_RETURN_IF_ERROR(place(spec, context, affinity));
         TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
         if (spec.passive) {
             passive_executors_.push_back(std::move(executor));
             continue;
         }
         TRITONPY_RETURN_IF_ERROR(warmup.run(spec.name, *executor));
+        scheduled.push_back(&spec);
         may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
         instances_.push_back(std::make_unique<ModelInstance>(spec.name, instances_.size(),
                                                              std::move(executor), borrowed));
@@ -117,12 +149,15 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
     if (scheduler_->is_watched()) {
         queue_watch_.emplace(DropContext{identity_, *scheduler_, stats_, in_flight_, clock_});
     }
-    return has_threads_ ? start_threads() : Status();
+    return has_threads_ ? start_threads(scheduled, context) : Status();
 }
 
-Status Model::start_threads() {
-    for (const auto& instance : instances_) {
-        TRITONPY_RETURN_IF_ERROR(instance->start());
+Status Model::start_threads(const std::vector<const InstanceSpec*>& scheduled,
+                            const ModelContext& context) {
+    for (size_t index = 0; index < instances_.size(); ++index) {
+        ScopedAffinity affinity;
+        TRITONPY_RETURN_IF_ERROR(place(*scheduled[index], context, affinity));
+        TRITONPY_RETURN_IF_ERROR(instances_[index]->start());
     }
     if (queue_watch_) {
         TRITONPY_RETURN_IF_ERROR(queue_watch_->start());

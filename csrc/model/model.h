@@ -17,9 +17,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,7 @@
 #include "model/queue_watch.h"
 #include "model/response_cache.h"
 #include "queue/parking.h"
+#include "scheduler/rate_limiter.h"
 #include "scheduler/request_intake.h"
 #include "scheduler/scheduler.h"
 
@@ -47,6 +50,9 @@ namespace tritonpy {
 using ExecutorFactoryMaker = std::function<Result<std::unique_ptr<ExecutorFactory>>(
     const ExecutorConfig&, const ExecutorContext&)>;
 
+// `--host-policy`: the processors of each policy.
+using HostPolicies = std::map<std::string, std::vector<int>>;
+
 // What models borrow from the server; all of it outlives every model.
 struct ModelContext {
     ExecutorContext executor;
@@ -54,6 +60,8 @@ struct ModelContext {
     Parking& all_answered;  // notified when a model has nothing in flight any more
     bool start_threads = true;
     ResponseCache* response_cache = nullptr;  // null: the server has none
+    RateLimiter* rate_limiter = nullptr;      // null: instances run when they are idle
+    const HostPolicies* host_policies = nullptr;  // null: none
 };
 
 class Model {
@@ -123,8 +131,12 @@ class Model {
     Status admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
                                                        const ModelContext& context);
+    // Puts the rate limiter before the scheduler where instances need resources.
+    Status limit_instances(const ModelConfig& config, const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
-    Status start_threads();
+    // `scheduled`: the specs of the instances, in their order.
+    Status start_threads(const std::vector<const InstanceSpec*>& scheduled,
+                         const ModelContext& context);
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;

@@ -15,6 +15,7 @@
 #include "model/warmup.h"
 #include "scheduler/batcher_config.h"
 #include "scheduler/ensemble_graph.h"
+#include "scheduler/resource_turns.h"
 
 namespace tritonpy {
 
@@ -23,6 +24,7 @@ struct ModelConfig {
     BatcherConfig batcher;
     // At least one that is not passive; none for an ensemble.
     std::vector<InstanceSpec> instances;
+    std::vector<InstanceNeeds> needs;  // of those that are not passive; empty: nothing at all
     bool decoupled = false;
     std::vector<BatchInputSpec> batch_inputs;
     std::vector<WarmupSample> warmup;

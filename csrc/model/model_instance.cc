@@ -130,8 +130,13 @@ void ModelInstance::complete_requests() {
 void ModelInstance::complete() {
     if (requests_ != nullptr) {
         complete_requests();
-        return;
+    } else {
+        complete_gathered();
     }
+    context_.scheduler.executed(index_);
+}
+
+void ModelInstance::complete_gathered() {
     size_t requests = batch_.requests.size();
     Status status = std::exchange(gathered_, Status());
     FailureReason reason = FailureReason::kOther;

@@ -99,6 +99,7 @@ class ModelInstance {
     void begin();
     Status execute();
     void complete_requests();
+    void complete_gathered();
     void answer_dropped();
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();

@@ -57,6 +57,9 @@ class Scheduler : public RequestIntake {
     virtual Pull pull(size_t instance, Batch& batch,
                       std::vector<DroppedRequest>& dropped) = 0;
 
+    // The instance has run what it pulled last and may pull again. It comes once after each batch.
+    virtual void executed(size_t /*instance*/) {}
+
     // Whether queued requests have somebody to look after them while every instance is busy: one
     // thread that calls expire until it says kStopped.
     virtual bool is_watched() const { return false; }

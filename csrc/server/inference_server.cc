@@ -15,7 +15,10 @@ InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log&
       response_cache_(options_.response_cache_bytes == 0
                           ? nullptr
                           : std::make_unique<ResponseCache>(options_.response_cache_bytes,
-                                                            clock)) {}
+                                                            clock)),
+      rate_limiter_(options_.rate_limit
+                        ? std::make_unique<RateLimiter>(options_.resource_counts, log)
+                        : nullptr) {}
 
 InferenceServer::~InferenceServer() {
     registry_.close();
@@ -65,7 +68,9 @@ Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) 
                                options_.make_factory,
                                all_answered_,
                                options_.start_threads,
-                               response_cache_.get()};
+                               response_cache_.get(),
+                               rate_limiter_.get(),
+                               &options_.host_policies};
     return Model::create(config, context);
 }
 

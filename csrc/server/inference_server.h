@@ -41,6 +41,9 @@ struct ServerOptions {
     std::string onnxruntime_library;            // see ExecutorContext
     WorkerLauncher* worker_launcher = nullptr;  // borrowed; outlives the server
     size_t response_cache_bytes = 0;  // 0: no response cache
+    bool rate_limit = false;          // instances wait for the resources that they need
+    std::vector<ResourceCount> resource_counts;
+    HostPolicies host_policies;
     bool start_threads = true;        // false: a simulation steps the instances itself
     // What builds executors; tests put scripted ones here.
     ExecutorFactoryMaker make_factory = make_executor_factory;
@@ -137,6 +140,7 @@ class InferenceServer final {
     BlockPool pool_;        // outlives the models, whose buffers come from it
     Parking all_answered_;  // where drain waits
     const std::unique_ptr<ResponseCache> response_cache_;  // null: none
+    const std::unique_ptr<RateLimiter> rate_limiter_;      // null: off
     ModelDoor door_{*this};
     ModelRegistry registry_;
 };

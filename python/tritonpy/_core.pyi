@@ -52,7 +52,12 @@ class BuiltModel:
 
 class Server:
     def __init__(
-        self, log: Log, onnxruntime_library: str, workers: object = None, limits: object = None
+        self,
+        log: Log,
+        onnxruntime_library: str,
+        workers: object = None,
+        limits: object = None,
+        host_policies: dict[str, list[int]] = {},
     ) -> None: ...
     def build_model(self, config: object) -> BuiltModel: ...
     def publish(self, name: str, models: Sequence[BuiltModel], retire: Sequence[int]) -> None: ...

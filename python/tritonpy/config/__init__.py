@@ -12,7 +12,13 @@ from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_batch_io import BatchInputSpec
 from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, QueuePolicySpec
 from tritonpy.config.lower_warmup import WarmupInput, WarmupSample, read_warmup
-from tritonpy.config.model_config import CoreModelConfig, InstanceSpec, TensorSpec, lower
+from tritonpy.config.model_config import (
+    CoreModelConfig,
+    InstanceSpec,
+    ResourceNeed,
+    TensorSpec,
+    lower,
+)
 from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.config.pbtxt import parse_config, print_config
@@ -31,6 +37,7 @@ __all__ = [
     "OnnxSignature",
     "OnnxTensor",
     "QueuePolicySpec",
+    "ResourceNeed",
     "TensorSpec",
     "WarmupInput",
     "WarmupSample",

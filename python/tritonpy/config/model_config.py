@@ -40,6 +40,15 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceNeed:
+    """What an instance needs of a resource while it runs."""
+
+    name: str
+    is_global: bool  # of the whole machine, else of the instance's device
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One instance: `<group>_<i>`, i counting over all devices of its group."""
 
@@ -48,6 +57,8 @@ class InstanceSpec:
     device_id: int
     passive: bool
     host_policy: str
+    priority: int = 1  # the larger, the fewer turns the rate limiter gives it
+    resources: tuple[ResourceNeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,12 @@ def _reshape(tensor: ModelInput | ModelOutput) -> tuple[int, ...] | None:
 def _instance_specs(group: ModelInstanceGroup) -> Iterator[InstanceSpec]:
     kind = ModelInstanceGroup.Kind.Name(group.kind)
     on_gpu = group.kind == ModelInstanceGroup.KIND_GPU
+    limiter = group.rate_limiter
+    resources = tuple(
+        # `global` is a word of Python.
+        ResourceNeed(resource.name, getattr(resource, "global"), resource.count)
+        for resource in limiter.resources
+    )
     index = 0
     for device_id in group.gpus if on_gpu else (0,):
         own_policy = f"gpu_{device_id}" if on_gpu else kind.removeprefix("KIND_").lower()
@@ -161,5 +178,7 @@ def _instance_specs(group: ModelInstanceGroup) -> Iterator[InstanceSpec]:
                 device_id=device_id,
                 passive=group.passive,
                 host_policy=group.host_policy or own_policy,
+                priority=max(limiter.priority, 1),
+                resources=resources,
             )
             index += 1

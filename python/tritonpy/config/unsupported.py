@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
-    ModelInstanceGroup,
     ModelOptimizationPolicy,
 )
 
@@ -58,12 +57,6 @@ def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[st
 
 
 def _instance_features(config: ModelConfig) -> Iterator[str]:
-    for field in ("rate_limiter", "secondary_devices", "profile", "host_policy"):
-        if any(_is_given(group, field) for group in config.instance_group):
+    for field in ("secondary_devices", "profile"):
+        if any(getattr(group, field) for group in config.instance_group):
             yield f"instance_group.{field}"
-
-
-def _is_given(group: ModelInstanceGroup, field: str) -> bool:
-    return (
-        group.HasField("rate_limiter") if field == "rate_limiter" else bool(getattr(group, field))
-    )

@@ -9,6 +9,7 @@ from typing import Protocol
 from tritonpy import _core
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
+from tritonpy.core.host_policies import resolve
 from tritonpy.core.inference import Inference
 from tritonpy.core.log import Log
 from tritonpy.core.native_frontend import NativeFrontend
@@ -49,9 +50,16 @@ class Core:
         workers: WorkerLauncher | None = None,
         limits: LimitOptions | None = None,
     ) -> None:
+        """Raises InvalidArgError where a host policy asks for what the machine does not have."""
         self._log = log
         self._onnxruntime_library = onnxruntime_library
-        self._server = _core.Server(log.handle, onnxruntime_library, workers, limits)
+        self._server = _core.Server(
+            log.handle,
+            onnxruntime_library,
+            workers,
+            limits,
+            host_policies={} if limits is None else resolve(limits.host_policies),
+        )
 
     def describe_onnx_model(self, path: str) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""

@@ -1,24 +1,33 @@
-"""What models may take of the machine, from the command line: the response cache.
+"""What models may take of the machine, from the command line: cache, resources, processors.
 
 Rules and texts are those of Triton's command line and of its local cache.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Final
 
 from tritonpy.options.command_line import CommandLine
 from tritonpy.options.readers import INT64_MAX, OptionError, Setting, integer
-from tritonpy.options.settings import LimitOptions
+from tritonpy.options.settings import HostPolicy, LimitOptions, ResourceCount
 
 _LOCAL: Final = "local"
 _NO_LOCAL_CACHE: Final = "Failed to initialize LocalCache: "
 _CACHE_SIZE_MIN: Final = 2048  # what one small answer takes
+_CORES: Final = re.compile(r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*")
+_CORES_MAX: Final = 65536  # as the core has it
 
 
 def limit_options(line: CommandLine) -> LimitOptions:
     """Return what the line says of limits. Raises OptionError."""
-    return LimitOptions(response_cache_bytes=_response_cache_bytes(line))
+    return LimitOptions(
+        response_cache_bytes=_response_cache_bytes(line),
+        rate_limit=line.value("rate-limit", str) != "off",
+        resource_counts=line.values("rate-limit-resource", ResourceCount),
+        host_policies=_host_policies(line),
+    )
 
 
 def _response_cache_bytes(line: CommandLine) -> int:
@@ -68,3 +77,42 @@ def _usable_cache_size(size: int) -> int:
             f"{_CACHE_SIZE_MIN} are needed"
         )
     return size
+
+
+def _host_policies(line: CommandLine) -> tuple[HostPolicy, ...]:
+    policies: dict[str, HostPolicy] = {}
+    for setting in line.values("host-policy", Setting):
+        policy = policies.get(setting.scope, HostPolicy(setting.scope))
+        if setting.key == "cpu-cores":
+            policy = replace(policy, cpu_cores=_cores(setting))
+        elif setting.key == "numa-node":
+            policy = replace(policy, numa_node=_numa_node(setting))
+        else:
+            raise OptionError(
+                f"--host-policy '{setting.scope}' has an unknown setting '{setting.key}', expected "
+                "'numa-node' or 'cpu-cores'"
+            )
+        policies[setting.scope] = policy
+    return tuple(policies.values())
+
+
+def _numa_node(setting: Setting) -> int:
+    try:
+        return integer(0)(setting.value)
+    except OptionError as error:
+        raise OptionError(f"--host-policy '{setting.scope}' numa-node: {error}") from error
+
+
+def _cores(setting: Setting) -> tuple[int, ...]:
+    """Read `<first>-<last>`, or a list of such and of single cores."""
+    cores: set[int] = set()
+    if _CORES.fullmatch(setting.value):
+        for part in setting.value.split(","):
+            first, _, last = part.partition("-")
+            cores.update(range(int(first), min(int(last or first), _CORES_MAX) + 1))
+    if not cores:
+        raise OptionError(
+            f"--host-policy '{setting.scope}' cpu-cores: expected '<first core>-<last core>'. "
+            f"Got {setting.value}"
+        )
+    return tuple(sorted(cores))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from tritonpy.options.settings import ResourceCount
+
 Reader: TypeAlias = Callable[[str], object]
 
 INT32_MAX: Final = 2**31 - 1
@@ -120,15 +122,16 @@ def _setting(value: str) -> Setting | None:
     return Setting(scope.strip(), key.strip(), right)
 
 
-def rate_limit_resource(value: str) -> str:
-    """Check `<name>:<count>[:<device>]`."""
+def rate_limit_resource(value: str) -> ResourceCount:
+    """Read `<name>:<count>[:<device>]`."""
     parts = value.split(":")
     if len(parts) not in (2, 3) or not parts[0] or not all(map(_INTEGER.fullmatch, parts[1:])):
         raise OptionError(
             "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
             f"'<resource_name>:<count>'. Got {value}"
         )
-    return value
+    count, *device = (integer(0)(part) for part in parts[1:])
+    return ResourceCount(parts[0], count, device[0] if device else None)
 
 
 def device_size(option: str) -> Callable[[str], str]:

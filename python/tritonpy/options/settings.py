@@ -116,10 +116,31 @@ class LogOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceCount:
+    """How much there is of a resource that instances share."""
+
+    name: str
+    count: int
+    device: int | None = None  # None: on every device
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """Where the instances of a policy run: on these cores, else on those of a NUMA node."""
+
+    name: str
+    cpu_cores: tuple[int, ...] = ()
+    numa_node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LimitOptions:
     """What models may take of the machine."""
 
     response_cache_bytes: int = 0  # 0: answers are not kept
+    rate_limit: bool = False  # instances wait for the resources that their config names
+    resource_counts: tuple[ResourceCount, ...] = ()
+    host_policies: tuple[HostPolicy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

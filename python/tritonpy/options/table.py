@@ -281,13 +281,17 @@ _RESOURCES = Section(
             "answer equal requests from there.",
         ),
         _text("cache-directory", "/opt/tritonserver/caches", "Where caches are found.", _NONE),
-        _choice("rate-limit", ("off", "execution_count"), "What limits executions.", _DEFAULT_ONLY),
+        _choice(
+            "rate-limit",
+            ("off", "execution_count"),
+            "execution_count: instances run only while the resources of their config are free, "
+            "those with the fewest executions times priority first.",
+        ),
         _list(
             "rate-limit-resource",
             rate_limit_resource,
             "name:count[:device]",
-            "How much there is of a resource.",
-            _NONE,
+            "How much there is of a resource; without it as much as the neediest instance wants.",
         ),
         _int(
             "pinned-memory-pool-byte-size",
@@ -323,8 +327,7 @@ _RESOURCES = Section(
             "host-policy",
             scoped_setting("host-policy", "policy name", scope_required=True),
             "policy,setting=value",
-            "Where a host policy's threads and memory are.",
-            _NONE,
+            "Where instances of a host policy run: cpu-cores=<first>-<last>, or numa-node=<node>.",
         ),
         _list("model-load-gpu-limit", gpu_limit, "device:fraction", "Memory for models.", _NONE),
         _bool("allow-client-shm", False, "Let clients register shared memory.", _DEFAULT_ONLY),

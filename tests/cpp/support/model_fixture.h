@@ -27,6 +27,8 @@ struct ModelFixture {
     CollectingSink sink;
     bool start_threads = false;
     ResponseCache* response_cache = nullptr;
+    RateLimiter* rate_limiter = nullptr;
+    const HostPolicies* host_policies = nullptr;
 
     Result<std::unique_ptr<Model>> try_make(const ModelConfig& config,
                                             const ExecutorFactoryMaker& maker) {
@@ -35,7 +37,9 @@ struct ModelFixture {
                               maker,
                               all_answered,
                               start_threads,
-                              response_cache});
+                              response_cache,
+                              rate_limiter,
+                              host_policies});
     }
 
     // REQUIRES: the config is good.

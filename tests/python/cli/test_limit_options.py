@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from tritonpy.options import LimitOptions, OptionError, ParsedOptions, parse_options
+from tritonpy.options import (
+    HostPolicy,
+    LimitOptions,
+    OptionError,
+    ParsedOptions,
+    ResourceCount,
+    parse_options,
+)
 
 
 def _parsed(*arguments: str) -> ParsedOptions:
@@ -85,3 +92,60 @@ def test_cache_options_are_honoured_silently() -> None:
     assert _parsed("--response-cache-byte-size=4096").warnings == (
         "'--response-cache-byte-size' has been deprecated, use '--cache-config' instead.",
     )
+
+
+def test_resources_have_a_count_and_perhaps_a_device() -> None:
+    parsed = _parsed(
+        "--rate-limit=execution_count",
+        "--rate-limit-resource=R1:10",
+        "--rate-limit-resource=R2:5:1",
+    )
+    assert parsed.options.limits == LimitOptions(
+        rate_limit=True, resource_counts=(ResourceCount("R1", 10), ResourceCount("R2", 5, 1))
+    )
+    assert parsed.warnings == ()
+    assert not _limits("--rate-limit=off", "--rate-limit-resource=R1:10").rate_limit
+
+
+@pytest.mark.parametrize("value", ["R1:-1", "R1:1:-1", "R1:99999999999"])
+def test_a_resource_is_counted_in_numbers_that_make_sense(value: str) -> None:
+    number = value.rpartition(":")[2]
+    assert _complaint(f"--rate-limit-resource={value}") == (
+        f"--rate-limit-resource: Provided option value is out of bound. Got {number}"
+    )
+
+
+def test_a_host_policy_is_made_of_its_settings() -> None:
+    limits = _limits(
+        "--host-policy=cpu,cpu-cores=1-3",
+        "--host-policy=near,numa-node=1",
+        "--host-policy=cpu,cpu-cores=0,4-5",
+        "--host-policy=near,cpu-cores=7",
+    )
+    assert limits.host_policies == (
+        HostPolicy("cpu", cpu_cores=(0, 4, 5)),
+        HostPolicy("near", cpu_cores=(7,), numa_node=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (
+            "cpu,colour=red",
+            "--host-policy 'cpu' has an unknown setting 'colour', expected 'numa-node' or "
+            "'cpu-cores'",
+        ),
+        ("cpu,numa-node=x", "--host-policy 'cpu' numa-node: Invalid option value. Got x"),
+        (
+            "cpu,cpu-cores=3-1",
+            "--host-policy 'cpu' cpu-cores: expected '<first core>-<last core>'. Got 3-1",
+        ),
+        (
+            "cpu,cpu-cores=a",
+            "--host-policy 'cpu' cpu-cores: expected '<first core>-<last core>'. Got a",
+        ),
+    ],
+)
+def test_a_host_policy_with_a_mistake_is_refused(value: str, text: str) -> None:
+    assert _complaint(f"--host-policy={value}") == text

@@ -330,7 +330,6 @@ def test_services_that_do_not_meet_may_have_one_port(arguments: tuple[str, ...])
     "argument",
     [
         "--pinned-memory-pool-byte-size=1",
-        "--rate-limit=execution_count",
         "--http-restricted-api=health:k=v",
         "--allow-client-shm=true",
     ],

@@ -15,6 +15,7 @@ from tritonpy.config import (
     DynamicBatchingSpec,
     InstanceSpec,
     QueuePolicySpec,
+    ResourceNeed,
     TensorSpec,
     data_type_of,
     lower,
@@ -114,6 +115,23 @@ def test_instances_count_over_the_devices_of_their_group() -> None:
     ]
 
 
+def test_what_instances_need_reaches_the_core() -> None:
+    resources = 'resources { name: "R1" count: 3 } resources { name: "G" global: true count: 1 }'
+    core = lowered(
+        f"instance_group {{ rate_limiter {{ {resources} priority: 2 }} }} instance_group {{ }}",
+        Devices(),
+    )
+    limited, plain = core.instances
+    assert limited.priority == 2
+    assert limited.resources == (ResourceNeed("R1", False, 3), ResourceNeed("G", True, 1))
+    assert (plain.priority, plain.resources) == (1, ())
+
+
+def test_a_config_asks_for_the_response_cache() -> None:
+    assert lowered("response_cache { enable: true }", Devices()).response_cache
+    assert not lowered("", Devices()).response_cache
+
+
 def test_batching_and_graph_level_that_are_not_given_are_none() -> None:
     core = lowered("", Devices())
     assert core.dynamic_batching is None
@@ -179,10 +197,8 @@ def test_what_is_done_is_not_named(text: str) -> None:
             "optimization { gather_kernel_buffer_threshold: 1 }",
             "optimization.gather_kernel_buffer_threshold",
         ),
-        ("instance_group { rate_limiter { } }", "instance_group.rate_limiter"),
         ("instance_group { secondary_devices { } }", "instance_group.secondary_devices"),
         ('instance_group { profile: "p" }', "instance_group.profile"),
-        ('instance_group { host_policy: "p" }', "instance_group.host_policy"),
     ],
 )
 def test_setting_without_effect_is_named(text: str, feature: str) -> None:

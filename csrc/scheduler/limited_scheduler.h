@@ -1,0 +1,72 @@
+// A scheduler whose instances pull only while the rate limiter lets them run.
+//
+// It stands before any scheduler of a model whose instances need resources, and sleeps in its
+// place: an instance first waits for its turn, then tries to pull, and gives the turn back when
+// there is nothing to run (yet). So the inner scheduler decides at the last moment, and nobody
+// holds units while a batch waits to fill.
+//
+// Threads: thread-safe. Owns: the inner scheduler, its model's place in the limiter.
+// Invariants: those of scheduler.h, and
+//             4. an instance holds units from the pull that gave it a batch until `executed`.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "scheduler/rate_limiter.h"
+#include "scheduler/scheduler.h"
+
+namespace tritonpy {
+
+class LimitedScheduler final : public Scheduler {
+  public:
+    // Puts one before `scheduler`, which stays as it is on error: those of RateLimiter::add.
+    // `needs` are those of the instances that pull, by their number.
+    static Status put_before(std::unique_ptr<Scheduler>& scheduler, RateLimiter& limiter,
+                             std::span<const InstanceNeeds> needs, const Clock& clock);
+    // put_before is the way.
+    LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
+                     RateLimiter::ModelId model, size_t instances, const Clock& clock);
+    ~LimitedScheduler() override;
+    LimitedScheduler(const LimitedScheduler&) = delete;
+    LimitedScheduler& operator=(const LimitedScheduler&) = delete;
+
+    Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
+                 bool& wake_due) override;
+    void wake() override;
+    Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
+                  std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    void executed(size_t instance) override;
+    bool is_watched() const override { return inner_->is_watched(); }
+    Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
+    Pull expire(std::vector<DroppedRequest>& dropped) override;
+    void respond(const InferenceRequest& request,
+                 std::unique_ptr<InferenceResponse> response) override;
+    void deliver(std::unique_ptr<InferenceResponse> response) override;
+    void stop() override;
+    size_t queued() const override;
+
+  private:
+    // Tries to pull. REQUIRES: the instance has its turn, which it keeps only with a batch.
+    Pull look(size_t instance, int64_t now_ns, Batch& batch,
+              std::vector<DroppedRequest>& dropped);
+    void want_if_queued();
+    // Wakes the others when there is nothing left for anybody.
+    void send_home();
+    // Stopped, and nothing is left that would need a turn.
+    bool may_end() const { return stopped_.load(std::memory_order_acquire) && queued() == 0; }
+
+    const std::unique_ptr<Scheduler> inner_;
+    RateLimiter& limiter_;
+    const RateLimiter::ModelId model_;
+    const Clock& clock_;
+    std::vector<char> holds_;  // by instance, each written by its own thread
+    std::atomic<bool> stopped_{false};  // release in stop; the inner scheduler is stopped by then
+};
+
+}  // namespace tritonpy
