@@ -170,7 +170,9 @@ TEST(IdentityExecutor, tensors_that_are_no_pairs_are_refused) {
 
 TEST(IdentityExecutor, gpu_instance_is_refused) {
     auto factory = make_identity_factory(identity_config());
-    EXPECT_EQ(factory.value()->create({.name = "i_0_0", .kind = "KIND_GPU"}).status(),
+    InstanceSpec instance;
+    instance.kind = "KIND_GPU";
+    EXPECT_EQ(factory.value()->create(instance).status(),
               internal_error("GPU instances not supported"));
 }
 
