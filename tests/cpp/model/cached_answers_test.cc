@@ -151,7 +151,7 @@ TEST_F(CachedAnswersTest, failures_and_answers_in_several_parts_are_not_kept) {
 
 TEST_F(CachedAnswersTest, a_request_that_is_not_queued_comes_back_with_its_own_sink) {
     ModelConfig config = cached_config();
-    config.batcher.max_queue_size = 1;
+    config.batcher.queue.default_policy.max_queue_size = 1;
     auto model = make_counting(config);
     ASSERT_TRUE(infer(*model, request(1, 1)).ok());
     auto one = request(1, 2);

@@ -195,8 +195,9 @@ TEST_F(SplitRequestTest, parts_whose_shapes_differ_are_internal) {
 TEST_F(SplitRequestTest, threads_answer_each_whole_once) {
     start_threads = true;
     ModelConfig config = splitting(4096);
-    config.instances.push_back({.name = "model_0_1"});
-    config.instances.push_back({.name = "model_0_2"});
+    for (const char* name : {"model_0_1", "model_0_2"}) {
+        config.instances.emplace_back().name = name;
+    }
     auto model = make(config);
     for (uint64_t tag = 0; tag < 200; ++tag) {
         ASSERT_TRUE(infer(*model, request(1 + static_cast<int64_t>(tag % 23), tag)).ok());

@@ -166,7 +166,7 @@ TEST_F(WorkerModelsTest, a_call_that_is_cancelled_reaches_the_model_that_runs_it
         while (!worker.is_cancelled(requests->at(0).cancel_index)) {
             std::this_thread::yield();
         }
-        worker.respond(requests->at(0).key, true, MadeResponse{{{7, "stopped"}}, "", {}});
+        worker.respond(requests->at(0).key, true, MadeResponse{{{7, "stopped"}}, {}, {}});
         worker.read_execute();
     });
     publish("slow", "python", true);
