@@ -140,6 +140,11 @@ inline constexpr int64_t kWorkerProvenAfterNs = 10'000'000'000;
 // How long an unload waits for requests that a model took and does not answer.
 inline constexpr int64_t kWorkerFarewellNs = 30'000'000'000;
 
+// Slots that one instance has for sequences, at most, and how often sequences that wait for one are
+// looked at for clients that have gone.
+inline constexpr size_t kMaxSlotsPerInstance = 16384;
+inline constexpr int64_t kBacklogSweepNs = 50'000'000;
+
 // Instances of one model version over all its groups.
 inline constexpr size_t kMaxInstances = 1024;
 

@@ -129,8 +129,9 @@ class OutputSlicer {
     int64_t taken_ = 0;
 };
 
-Status scatter_rows(const Batch& batch, bool batching, const Tensor& output,
-                    std::vector<std::vector<Tensor>>& outputs_of_request) {
+// Appends the rows of each request to `parts_of(index)`, where that is not null.
+template <typename PartsOf>
+Status scatter_rows(const Batch& batch, bool batching, const Tensor& output, PartsOf parts_of) {
     const Shape& shape = output.shape;
     OutputSlicer slicer(batch, output);
     if (batching && (shape.rank() == 0 || shape[0] != batch.rows)) {
@@ -145,10 +146,11 @@ Status scatter_rows(const Batch& batch, bool batching, const Tensor& output,
         TRITONPY_ASSIGN_OR_RETURN(
             std::span<const std::byte> slice,
             slicer.take(elements_per_row * (batching ? request.rows : 1)));
-        if (!wants(request, output.name)) {
+        std::vector<Tensor>* parts = parts_of(index);
+        if (parts == nullptr) {
             continue;
         }
-        Tensor& part = outputs_of_request[index].emplace_back(output);
+        Tensor& part = parts->emplace_back(output);
         part.data = slice;
         if (batching) {
             part.shape.set(0, request.rows);
@@ -282,11 +284,20 @@ Status scatter_outputs(Batch& batch, bool batching,
         }
         const auto spec = std::ranges::find(specs, output.name, &TensorSpec::name);
         const bool has_source = spec != specs.end() && !spec->scatter_source.empty();
+        const auto parts_of = [&](size_t index) {
+            const bool wanted = wants(*batch.requests[index], output.name);
+            return wanted ? &outputs_of_request[index] : nullptr;
+        };
         TRITONPY_RETURN_IF_ERROR(
             has_source ? scatter_by_source(batch, batching, output, *spec, outputs_of_request)
-                       : scatter_rows(batch, batching, output, outputs_of_request));
+                       : scatter_rows(batch, batching, output, parts_of));
     }
     return Status();
+}
+
+Status scatter_one(const Batch& batch, bool batching, const Tensor& output,
+                   std::vector<Tensor>& parts) {
+    return scatter_rows(batch, batching, output, [&](size_t) { return &parts; });
 }
 
 }  // namespace tritonpy

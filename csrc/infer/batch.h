@@ -74,4 +74,8 @@ Status scatter_outputs(Batch& batch, bool batching,
                        std::vector<std::vector<Tensor>>& outputs_of_request,
                        std::span<const TensorSpec> specs = {});
 
+// One output cut up as scatter_outputs does it, a part for each request, whoever wants it.
+Status scatter_one(const Batch& batch, bool batching, const Tensor& output,
+                   std::vector<Tensor>& parts);
+
 }  // namespace tritonpy

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,9 @@
 namespace tritonpy {
 
 class ResponseSink;
+
+// What a client calls a sequence of requests; 0 and "": none.
+using CorrelationId = std::variant<uint64_t, std::string>;
 
 // One output that the client named. When it named none, it gets all.
 struct RequestedOutput {
@@ -49,11 +53,20 @@ struct InferenceRequest {
 
     uint64_t priority = 0;
     uint64_t timeout_us = 0;
-    std::variant<uint64_t, std::string> correlation_id = uint64_t{0};
+    CorrelationId correlation_id = uint64_t{0};
     uint32_t flags = 0;  // kSequenceStart | kSequenceEnd
 
     static constexpr uint32_t kSequenceStart = 1;
     static constexpr uint32_t kSequenceEnd = 2;
+
+    // Of sequence schedulers alone: the slot that it runs in, and what its execution left for the
+    // next request of its sequence, by the states of the configuration.
+    static constexpr size_t kNoSlot = SIZE_MAX;
+    size_t sequence_slot = kNoSlot;
+    std::vector<Tensor> next_states;
+    // Fills an empty slot of a batch: it runs with the others, and is nobody's: never answered, not
+    // counted, without a sink.
+    bool is_null = false;
 
     // Rows along the batch dimension; set by the request check, 1 for models without one.
     int64_t rows = 1;

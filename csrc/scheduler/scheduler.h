@@ -83,6 +83,19 @@ class Scheduler : public RequestIntake {
     // The same for a final response, which carries the request. Every request that came out of a
     // pull is handed back through here.
     virtual void deliver(std::unique_ptr<InferenceResponse> response) = 0;
+
+    // Takes back a request that came out of a pull, to run again: of schedulers with iterative
+    // sequences. On error the caller keeps it. Does not block.
+    virtual Status reschedule(std::unique_ptr<InferenceRequest>& /*request*/) {
+        return invalid_arg(
+            "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is "
+            "not configured to handle such a flag.");
+    }
+
+    // Whether the instance's model can run. One that cannot has forgotten what it knew of earlier
+    // requests: what waits for just this instance goes to `dropped`, with `status`.
+    virtual void set_available(size_t /*instance*/, bool /*available*/, const Status& /*status*/,
+                               std::vector<DroppedRequest>& /*dropped*/) {}
 };
 
 }  // namespace tritonpy

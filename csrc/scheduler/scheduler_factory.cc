@@ -2,6 +2,7 @@
 
 #include "scheduler/dynamic_batcher.h"
 #include "scheduler/policy_batcher.h"
+#include "scheduler/sequence_batcher.h"
 
 namespace tritonpy {
 
@@ -10,6 +11,11 @@ std::unique_ptr<Scheduler> make_scheduler(const BatcherConfig& config, const Clo
         return std::make_unique<DynamicBatcher>(config, clock);
     }
     return std::make_unique<PolicyBatcher>(config, clock);
+}
+
+std::unique_ptr<Scheduler> make_scheduler(const SequenceConfig& config, const Clock& clock,
+                                          BlockPool& pool) {
+    return std::make_unique<SequenceBatcher>(config, clock, pool);
 }
 
 }  // namespace tritonpy

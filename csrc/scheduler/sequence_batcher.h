@@ -1,0 +1,112 @@
+// The sequence batcher: requests that belong together run one after the other, on one instance.
+//
+// SequenceSlots knows which sequence has which slot; this decides when an instance runs which of
+// its ready slots, tells the model about sequences (SequenceControls), and hands states on. An
+// instance sees its own slots only:
+//   direct: slot k is row k of every batch. A batch has the rows up to the highest slot that is in
+//     it; a row whose slot has nothing to run, or something of another shape than the request that
+//     has waited longest, is filled with a null request. With a minimum slot utilization and a
+//     delay, an instance waits for so many slots, but not longer than the delay;
+//   oldest: the batch policy of the dynamic batcher over the ready slots, longest ready first.
+// A request is in flight until its last response comes to deliver. So there is one of a sequence at
+// a time, also when a model answers later than it returns, and its states are there for the next.
+//
+// Time (idle sequences, the backlog's timeouts) is looked at when an instance pulls, and idle
+// instances wake for it; while every instance runs a batch, it waits for the first to be done.
+//
+// After stop nothing comes in, so that sequences without an END are over too: what waits still
+// runs, in order; what waits behind a request that its model does not answer within
+// limits::kWorkerFarewellNs is refused, so that a drain ends.
+//
+// Threads: thread-safe; one mutex, never held while anybody else is called.
+// Owns: what SequenceSlots owns, responses held back for their order. Those inside at destruction
+// are freed unanswered: stop, and pull until kStopped, first. Borrows: the clock, the pool.
+// Invariants: those of scheduler.h and of sequence_slots.h, and
+//             4. responses of a sequence leave in the order of its requests.
+// Limits: limits::kDefaultQueueSize waiting requests; limits::kMaxSlotsPerInstance.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "memory/block_pool.h"
+#include "queue/parking.h"
+#include "scheduler/batch_policy.h"
+#include "scheduler/response_order.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/sequence_config.h"
+#include "scheduler/sequence_controls.h"
+#include "scheduler/sequence_slots.h"
+
+namespace tritonpy {
+
+class SequenceBatcher final : public Scheduler {
+  public:
+    SequenceBatcher(SequenceConfig config, const Clock& clock, BlockPool& pool);
+
+    Status admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
+                 bool& wake_due) override;
+    void wake() override;
+    Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
+                  std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    void respond(const InferenceRequest& request,
+                 std::unique_ptr<InferenceResponse> response) override;
+    void deliver(std::unique_ptr<InferenceResponse> response) override;
+    Status reschedule(std::unique_ptr<InferenceRequest>& request) override;
+    void set_available(size_t instance, bool available, const Status& status,
+                       std::vector<DroppedRequest>& dropped) override;
+    void stop() override;
+    size_t queued() const override;
+
+  private:
+    // What each instance has of its own.
+    struct Lane {
+        explicit Lane(const BatcherConfig& config) : policy(config) {}
+        Parking parking;
+        BatchPolicy policy;    // oldest
+        ResponseOrder order;  // oldest, with preserve_ordering
+    };
+
+    Status check(const InferenceRequest& request) const;
+    void notify(const std::vector<size_t>& instances);
+
+    // All REQUIRE mutex_.
+    std::vector<size_t> take_news();
+    Status check_admission(const InferenceRequest& request, const CorrelationId& id,
+                           bool starts) const;
+    Pull take_turn(size_t instance, int64_t now_ns, Batch& batch,
+                   std::vector<DroppedRequest>& dropped);
+    void drop_hopeless(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
+    void drop_cancelled(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
+    bool is_held_back();
+    Pull wait_until(int64_t until_ns) const;
+    InferenceRequest& prepared(size_t slot);
+    void take(size_t slot, Batch& batch);
+    Pull take_direct(size_t instance, int64_t now_ns, Batch& batch);
+    Pull take_oldest(size_t instance, int64_t now_ns, Batch& batch);
+    void note_progress(int64_t now_ns);
+    int64_t utilization_wait_ns(size_t instance, int64_t now_ns);
+
+    const SequenceConfig config_;
+    const Clock& clock_;
+    const SequenceControls controls_;
+    const bool preserves_order_;  // not of what runs many times
+    std::deque<Lane> lanes_;  // by instance; a deque, for they do not move
+
+    mutable std::mutex mutex_;  // guards what follows
+    SequenceSlots slots_;
+    std::vector<DroppedRequest> dropped_;  // for the next pull to hand out
+    std::vector<size_t> chosen_;           // scratch of a turn
+    uint64_t next_id_ = 1;                 // of sequences that clients do not name
+    size_t hold_until_backlogged_;         // 0 once the hold of delay_until_backlogged is over
+    bool stopped_ = false;
+    int64_t farewell_ns_ = SequenceSlots::kNever;  // after stop: what still waits then is refused
+};
+
+}  // namespace tritonpy
