@@ -46,6 +46,10 @@ struct ExecutorConfig {
     int32_t max_batch_size = 0;
     std::vector<TensorSpec> inputs;
     std::vector<TensorSpec> outputs;
+    // Behind the client's inputs, what a sequence scheduler adds: controls and states, always all
+    // of them; and the outputs that are states, to be made whoever wants them.
+    std::vector<TensorSpec> sequence_inputs;
+    std::vector<std::string> state_outputs;
     std::map<std::string, std::string> parameters;
     std::optional<int32_t> graph_optimization_level;  // optimization.graph.level
     size_t instance_count = 1;
@@ -79,6 +83,8 @@ class ResponseOutlet {
     // A response before the request's last; `response` needs status, outputs and parameters only.
     virtual void respond(const InferenceRequest& request,
                          std::unique_ptr<InferenceResponse> response) = 0;
+    // Takes back a request that the model wants to run again, which is no longer the executor's.
+    virtual void reschedule(std::unique_ptr<InferenceRequest> request) = 0;
     // The last response; null: there is nothing more to say. Takes the request.
     virtual void finish(std::unique_ptr<InferenceRequest> request,
                         std::unique_ptr<InferenceResponse> response) = 0;
@@ -104,6 +110,8 @@ class RequestExecutor {
     virtual bool wait_until_healthy() = 0;
     // Whether the model has been without success at coming back since it last could run.
     virtual bool hopeless() const = 0;
+    // How often the model has lost what it knew.
+    virtual uint64_t deaths() const { return 0; }
 
     // Blocks until what was taken is answered, and ends the model. REQUIRES: no run is on or comes.
     // Idempotent.

@@ -1,5 +1,6 @@
 #include "backend/onnxruntime_executor.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,10 +20,12 @@ class OnnxRuntimeExecutor final : public Executor {
     // `run_options` may be null.
     OnnxRuntimeExecutor(std::shared_ptr<const OnnxSession> session,
                         OnnxOwned<ort::RunOptions> run_options,
-                        std::vector<std::string> output_names, BlockPool& pool)
+                        std::vector<std::string> output_names,
+                        std::vector<std::string> state_names, BlockPool& pool)
         : session_(std::move(session)),
           run_options_(std::move(run_options)),
           output_names_(std::move(output_names)),
+          state_names_(std::move(state_names)),
           pool_(pool) {
         const std::vector<OnnxTensorInfo>& inputs = session_->signature().inputs;
         for (size_t index = 0; index < inputs.size(); ++index) {
@@ -43,9 +46,12 @@ class OnnxRuntimeExecutor final : public Executor {
         TRITONPY_RETURN_IF_ERROR(bind_inputs(batch));
         wanted_.clear();
         for (const std::string& name : output_names_) {
-            if (batch.wants_output(name)) {
+            if (batch.wants_output(name) && !is_state(name)) {
                 wanted_.push_back(name.c_str());
             }
+        }
+        for (const std::string& name : state_names_) {
+            wanted_.push_back(name.c_str());
         }
         results_.assign(wanted_.size(), nullptr);
         const OnnxRuntimeLibrary& library = session_->library();
@@ -65,6 +71,10 @@ class OnnxRuntimeExecutor final : public Executor {
             batch.outputs.push_back(std::move(tensor));
         }
         return Status();
+    }
+
+    bool is_state(const std::string& name) const {
+        return std::find(state_names_.begin(), state_names_.end(), name) != state_names_.end();
     }
 
     Status bind_inputs(Batch& batch) {
@@ -108,6 +118,7 @@ class OnnxRuntimeExecutor final : public Executor {
     const std::shared_ptr<const OnnxSession> session_;
     const OnnxOwned<ort::RunOptions> run_options_;
     const std::vector<std::string> output_names_;  // of the configuration
+    const std::vector<std::string> state_names_;   // made whether a client wants them or not
     // Names and positions of the signature's inputs; views into session_.
     std::unordered_map<std::string_view, size_t> input_index_;
     BlockPool& pool_;
@@ -129,6 +140,7 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
                        OnnxSessionOptions options,
                        std::shared_ptr<const OnnxRuntimeLibrary> library)
         : model_path_(config.model_path),
+          state_names_(config.state_outputs),
           log_(context.log),
           pool_(context.pool),
           options_(std::move(options)),
@@ -145,7 +157,7 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
         TRITONPY_RETURN_IF_ERROR(load(instance.name));
         TRITONPY_ASSIGN_OR_RETURN(auto run_options, make_run_options());
         return std::unique_ptr<Executor>(std::make_unique<OnnxRuntimeExecutor>(
-            session_, std::move(run_options), output_names_, pool_));
+            session_, std::move(run_options), output_names_, state_names_, pool_));
     }
 
   private:
@@ -180,6 +192,7 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
 
     const std::string model_path_;
     std::vector<std::string> output_names_;
+    const std::vector<std::string> state_names_;
     Log& log_;
     BlockPool& pool_;
     const OnnxSessionOptions options_;

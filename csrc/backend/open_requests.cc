@@ -91,13 +91,18 @@ bool OpenRequests::complete(Entry& entry, Answer& answer) const {
 }
 
 void OpenRequests::answer(uint64_t key, std::unique_ptr<InferenceResponse> response, bool final) {
+    take(key, {std::move(response), final, false});
+}
+
+void OpenRequests::reschedule(uint64_t key) { take(key, {nullptr, true, true}); }
+
+void OpenRequests::take(uint64_t key, Answer next) {
     std::unique_lock lock(mutex_);
     Entry* entry = find(key);
-    Answer next{std::move(response), final};
-    if (entry == nullptr || !complete(*entry, next)) {
+    if (entry == nullptr || (!next.reschedules && !complete(*entry, next))) {
         return;
     }
-    entry->ending = final;
+    entry->ending = next.final;
     if (entry->answering) {
         entry->waiting.push_back(std::move(next));  // that thread looks again before it leaves
         return;
@@ -123,7 +128,11 @@ void OpenRequests::deliver(Entry& entry, uint32_t index, Answer answer,
     std::unique_ptr<InferenceRequest> request = std::move(entry.request);
     release(index);
     lock.unlock();
-    outlet_->finish(std::move(request), std::move(answer.response));
+    if (answer.reschedules) {
+        outlet_->reschedule(std::move(request));
+    } else {
+        outlet_->finish(std::move(request), std::move(answer.response));
+    }
     lock.lock();
     if (open_.fetch_sub(1, std::memory_order_seq_cst) == 1) {
         empty_.notify_all();

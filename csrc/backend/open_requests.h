@@ -53,6 +53,8 @@ class OpenRequests {
 
     // What the worker said about a request. `response` may be null when it is final.
     void answer(uint64_t key, std::unique_ptr<InferenceResponse> response, bool final);
+    // The model wants to see the request again: it goes back, and the key ends.
+    void reschedule(uint64_t key);
     // Finishes one, or all, with an error.
     void fail(uint64_t key, const Status& status);
     void fail_all(const Status& status);
@@ -71,6 +73,7 @@ class OpenRequests {
     struct Answer {
         std::unique_ptr<InferenceResponse> response;
         bool final = false;
+        bool reschedules = false;
     };
     struct Entry {
         uint32_t generation = 0;
@@ -82,6 +85,7 @@ class OpenRequests {
         std::vector<Answer> waiting;              // came while another was answering
     };
 
+    void take(uint64_t key, Answer next);
     // All REQUIRE mutex_; deliver lets it go while the outlet is called.
     Entry* find(uint64_t key);
     bool complete(Entry& entry, Answer& answer) const;

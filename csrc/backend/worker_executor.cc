@@ -27,6 +27,13 @@ class WorkerFactory final : public ExecutorFactory {
     const ExecutorContext context_;
 };
 
+// What a worker knows as its model's inputs, in its order.
+std::vector<TensorSpec> inputs_of(const ExecutorConfig& config) {
+    std::vector<TensorSpec> inputs = config.inputs;
+    inputs.insert(inputs.end(), config.sequence_inputs.begin(), config.sequence_inputs.end());
+    return inputs;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ExecutorFactory>> make_worker_factory(const ExecutorConfig& config,
@@ -66,6 +73,7 @@ WorkerExecutor::WorkerExecutor(const ExecutorConfig& config, const ExecutorConte
       context_(context),
       instance_(instance),
       timeout_ns_(config.worker_timeout_s * 1'000'000'000),
+      inputs_(inputs_of(config)),
       open_(instance.name, config.decoupled),
       calls_(context.door, wakeup_) {}
 
@@ -127,7 +135,7 @@ Status WorkerExecutor::send_execute(WorkerSession& session, Batch& batch, Reques
             session.inputs().set_flag(keys_[index].cancel_index, false);
         }
     }
-    encode_execute(batch.requests, keys_, config_.inputs, config_.outputs, place,
+    encode_execute(batch.requests, keys_, inputs_, config_.outputs, place,
                    execute_message_);
     if (execute_message_.size() > limits::kMaxWorkerMessage) {
         if (place.offset != 0) {
@@ -185,9 +193,7 @@ Status WorkerExecutor::hand_over(WorkerSession& session, ExecutedMessage message
             continue;
         }
         if (answer.kind == WorkerAnswer::Kind::kRescheduled) {
-            open_.fail(keys_[index].key, unsupported("model '" + config_.model_name +
-                                                     "' rescheduled a request, which only an "
-                                                     "iterative sequence may"));
+            open_.reschedule(keys_[index].key);
             continue;
         }
         TRITONPY_ASSIGN_OR_RETURN(
@@ -234,6 +240,7 @@ void WorkerExecutor::retire(const Session& session) {
         std::lock_guard lock(mutex_);
         if (session_ == session) {
             session_ = nullptr;
+            ++lost_lives_;
             if (state_ == State::kHealthy) {
                 state_ = State::kStarting;
             }

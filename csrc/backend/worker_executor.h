@@ -60,6 +60,7 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
     Status run(Batch& batch, RequestTrace& times) override;
     bool wait_until_healthy() override;
     bool hopeless() const override { return state_.load() == State::kFailing; }
+    uint64_t deaths() const override { return lost_lives_.load(); }
     void stop() override;
 
   private:
@@ -102,6 +103,7 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
     const ExecutorContext context_;
     const InstanceSpec instance_;
     const int64_t timeout_ns_;
+    const std::vector<TensorSpec> inputs_;
 
     Wakeup wakeup_;  // the keeper's
     OpenRequests open_;
@@ -111,6 +113,7 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
 
     std::atomic<State> state_{State::kStarting};  // written under mutex_
     std::atomic<bool> stopping_{false};
+    std::atomic<uint64_t> lost_lives_{0};  // written under mutex_, before state_ says so
     std::atomic<int64_t> execute_start_ns_{0};  // 0: none is on; relaxed: a tick late is fine
     // seq_cst, with OpenRequests::count: the keeper says that it stops ticking and then looks for
     // requests; the instance puts one and then looks whether the keeper ticks.

@@ -161,7 +161,12 @@ Status WorkerExecutor::take_response(WorkerSession& session, ResponseMessage mes
             response, WorkerSession::response_of(*std::move(message.response), blocks));
         session.set_proven();
     }
-    open_.answer(message.key, std::move(response), message.final);
+    if (response != nullptr || message.final) {
+        open_.answer(message.key, std::move(response), message.final);
+    }
+    if (message.reschedules) {
+        open_.reschedule(message.key);
+    }
     return Status();
 }
 

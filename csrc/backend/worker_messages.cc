@@ -350,6 +350,7 @@ Result<ResponseMessage> decode_response(std::span<const std::byte> body,
     if (answer.kind == WorkerAnswer::Kind::kFinal) {
         message.response = std::move(answer.response);
     }
+    message.reschedules = answer.kind == WorkerAnswer::Kind::kRescheduled;
     if (!in.at_good_end()) {
         return malformed("RESPONSE", "its length is wrong");
     }

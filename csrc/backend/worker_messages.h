@@ -133,6 +133,7 @@ struct ExecutedMessage {
 struct ResponseMessage {
     uint64_t key = 0;
     bool final = false;
+    bool reschedules = false;  // the request is to run again; what was said before stands
     uint64_t arena_size = 0;
     std::optional<WorkerResponse> response;
 };

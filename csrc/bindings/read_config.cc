@@ -10,6 +10,7 @@
 #include "bindings/read_dynamic_batching.h"
 #include "bindings/read_ensemble.h"
 #include "bindings/read_limits.h"
+#include "bindings/read_sequences.h"
 #include "bindings/read_warmup.h"
 
 namespace py = pybind11;
@@ -76,6 +77,7 @@ ModelConfig read_model_config(py::handle config) {
                       [](const InstanceSpec& instance) { return !instance.passive; }));
     model.needs = read_instance_needs(config.attr("instances"));
     model.batcher = read_batcher(config);
+    read_sequences(config.attr("sequences"), model);
     model.decoupled = attribute<bool>(config, "decoupled");
     executor.decoupled = model.decoupled;
     model.batch_inputs = read_batch_inputs(config.attr("batch_inputs"));

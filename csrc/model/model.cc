@@ -47,6 +47,15 @@ BatcherConfig batcher_of(const ModelConfig& config) {
     return batcher;
 }
 
+// The same for sequences.
+SequenceConfig sequences_of(const ModelConfig& config) {
+    SequenceConfig sequences = *config.sequences;
+    sequences.model_name = config.executor.model_name;
+    sequences.max_batch_size = config.executor.max_batch_size;
+    sequences.instance_count = std::max<size_t>(config.executor.instance_count, 1);
+    return sequences;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
@@ -68,6 +77,7 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
 Model::Model(const ModelConfig& config, const ModelContext& context)
     : identity_(identity_of(config)),
       batch_inputs_(config.batch_inputs),
+      states_(config.sequences ? config.sequences->states : std::vector<SequenceState>()),
       splits_large_requests_(config.split_large_requests && config.executor.max_batch_size > 0),
       pool_(context.executor.pool),
       clock_(context.executor.clock),
@@ -87,7 +97,9 @@ void Model::make_intake(const ModelConfig& config, const ModelContext& context) 
             *config.ensemble, *identity_, *context.executor.door, *ensemble_answers_);
         return;
     }
-    std::unique_ptr<Scheduler> scheduler = make_scheduler(batcher_of(config), clock_);
+    std::unique_ptr<Scheduler> scheduler =
+        config.sequences ? make_scheduler(sequences_of(config), clock_, pool_)
+                         : make_scheduler(batcher_of(config), clock_);
     scheduler_ = scheduler.get();
     intake_ = std::move(scheduler);
 }
@@ -110,7 +122,8 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
 Status Model::limit_instances(const ModelConfig& config, const ModelContext& context) {
     const bool needs_any = std::ranges::any_of(
         config.needs, [](const InstanceNeeds& needs) { return !needs.resources.empty(); });
-    if (!needs_any || context.rate_limiter == nullptr) {
+    // (A turn is for any instance of a model, but a sequence is for one.)
+    if (!needs_any || context.rate_limiter == nullptr || config.sequences) {
         return Status();
     }
     std::ignore = intake_.release();  // the same as scheduler_
@@ -124,9 +137,10 @@ Status Model::limit_instances(const ModelConfig& config, const ModelContext& con
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
-    const InstanceContext borrowed{identity_, *scheduler_, stats_,     in_flight_,
-                                   pool_,     clock_,      instances_, batch_inputs_};
-    const Warmup warmup(config.warmup, *identity_, batch_inputs_, context.executor);
+    const InstanceContext borrowed{identity_, *scheduler_, stats_,        in_flight_, pool_,
+                                   clock_,    instances_,  batch_inputs_, states_};
+    const Warmup warmup(config.warmup, *identity_, batch_inputs_,
+                        config.executor.sequence_inputs, context.executor);
     std::vector<const InstanceSpec*> scheduled;
     for (const InstanceSpec& spec : config.instances) {
         ScopedAffinity affinity;

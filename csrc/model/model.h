@@ -140,6 +140,7 @@ class Model {
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
+    const std::vector<SequenceState> states_;  // that instances keep for the scheduler
     const bool splits_large_requests_;
     BlockPool& pool_;
     const Clock& clock_;

@@ -16,12 +16,14 @@
 #include "scheduler/batcher_config.h"
 #include "scheduler/ensemble_graph.h"
 #include "scheduler/resource_turns.h"
+#include "scheduler/sequence_config.h"
 
 namespace tritonpy {
 
 struct ModelConfig {
     ExecutorConfig executor;  // name, version, tensors, parameters
     BatcherConfig batcher;
+    std::optional<SequenceConfig> sequences;  // given: these are how it is scheduled
     // At least one that is not passive; none for an ensemble.
     std::vector<InstanceSpec> instances;
     std::vector<InstanceNeeds> needs;  // of those that are not passive; empty: nothing at all

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "model/implicit_state.h"
 #include "model/output_check.h"
 
 namespace tritonpy {
@@ -50,10 +51,36 @@ bool ModelInstance::has_healthy_sibling() const {
 // Before a pull siblings may do the work. Its model may also have died while it slept over an empty
 // queue: then what it was woken for waits for the successor.
 void ModelInstance::wait_until_healthy() {
+    tell_health();
     while (!executor_->healthy() && !requests_->wait_until_healthy() &&
            !stopping_.load(std::memory_order_relaxed) &&
            (!requests_->hopeless() || (!busy() && has_healthy_sibling()))) {
     }
+    tell_health();
+}
+
+// What a model that died knew of sequences is gone, and so are those that are in hand.
+void ModelInstance::tell_health() {
+    const bool healthy = executor_->healthy();
+    const uint64_t deaths = requests_->deaths();
+    if (deaths == seen_deaths_ && healthy == was_healthy_) {
+        return;
+    }
+    const Status lost = unavailable("Stub process '" + name_ + "' is not healthy.");
+    if (deaths != seen_deaths_) {
+        context_.scheduler.set_available(index_, false, lost, dropped_);
+        answer_dropped();
+        const bool has_sequences = std::ranges::any_of(batch_.requests, [](const auto& request) {
+            return request->sequence_slot != InferenceRequest::kNoSlot;
+        });
+        if (has_sequences) {
+            refuse_batch(lost);
+            context_.scheduler.executed(index_);
+        }
+    }
+    context_.scheduler.set_available(index_, healthy, lost, dropped_);
+    seen_deaths_ = deaths;
+    was_healthy_ = healthy;
 }
 
 void ModelInstance::loop() {
@@ -64,10 +91,10 @@ void ModelInstance::loop() {
         }
         pull = context_.scheduler.pull(index_, batch_, dropped_);
         answer_dropped();
+        if (busy() && requests_ != nullptr) {
+            wait_until_healthy();  // which may refuse the batch
+        }
         if (busy()) {
-            if (requests_ != nullptr) {
-                wait_until_healthy();
-            }
             begin();
             complete();
         }
@@ -120,7 +147,16 @@ void ModelInstance::complete_requests() {
     if (status.ok()) {
         times.compute_end_ns = context_.clock.now_ns();
         cell_.count_execution(rows, times);
-    } else if (size_t refused = batch_.requests.size(); refused > 0) {
+    } else {
+        refuse_batch(status);
+    }
+    batch_.clear();
+}
+
+// Fails what is left of the batch.
+void ModelInstance::refuse_batch(const Status& status) {
+    discard_nulls();
+    if (size_t refused = batch_.requests.size(); refused > 0) {
         answer_failed(status, FailureReason::kBackend);
         context_.in_flight.remove(refused);
     }
@@ -137,7 +173,6 @@ void ModelInstance::complete() {
 }
 
 void ModelInstance::complete_gathered() {
-    size_t requests = batch_.requests.size();
     Status status = std::exchange(gathered_, Status());
     FailureReason reason = FailureReason::kOther;
     if (status.ok()) {
@@ -148,6 +183,8 @@ void ModelInstance::complete_gathered() {
     // thread.
     batch_.inputs.clear();
     batch_.outputs.clear();
+    discard_nulls();
+    const size_t requests = batch_.requests.size();
     if (status.ok()) {
         answer_executed();
     } else {
@@ -160,12 +197,30 @@ void ModelInstance::complete_gathered() {
 Status ModelInstance::execute() {
     TRITONPY_RETURN_IF_ERROR(executor_->execute(batch_));
     stamp(&RequestTrace::compute_output_start_ns);
-    TRITONPY_RETURN_IF_ERROR(check_outputs(*context_.identity, batch_));
     bool batching = context_.identity->max_batch_size > 0;
+    TRITONPY_RETURN_IF_ERROR(
+        keep_states(context_.identity->name, context_.states, batching, batch_));
+    TRITONPY_RETURN_IF_ERROR(check_outputs(*context_.identity, batch_));
     TRITONPY_RETURN_IF_ERROR(scatter_outputs(batch_, batching, outputs_of_request_,
                                              context_.identity->outputs));
     stamp(&RequestTrace::compute_end_ns);
     return Status();
+}
+
+// Requests that only filled the batch up, with their outputs; batch_.rows still counts them.
+void ModelInstance::discard_nulls() {
+    size_t kept = 0;
+    for (size_t index = 0; index < batch_.requests.size(); ++index) {
+        if (batch_.requests[index]->is_null) {
+            continue;
+        }
+        std::swap(batch_.requests[kept], batch_.requests[index]);
+        if (index < outputs_of_request_.size()) {
+            std::swap(outputs_of_request_[kept], outputs_of_request_[index]);
+        }
+        ++kept;
+    }
+    batch_.requests.resize(kept);
 }
 
 void ModelInstance::answer_executed() {

@@ -39,6 +39,7 @@
 #include "model/model_stats.h"
 #include "model/request_outlet.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/sequence_config.h"
 
 namespace tritonpy {
 
@@ -55,6 +56,7 @@ struct InstanceContext {
     // Of the same model, this one among them; complete before any is started.
     const std::vector<std::unique_ptr<ModelInstance>>& siblings;
     const std::vector<BatchInputSpec>& batch_inputs;
+    const std::vector<SequenceState>& states;  // what requests of a sequence leave to the next
 };
 
 class ModelInstance {
@@ -95,11 +97,14 @@ class ModelInstance {
   private:
     void loop();
     void wait_until_healthy();
+    void tell_health();
+    void refuse_batch(const Status& status);
     bool has_healthy_sibling() const;
     void begin();
     Status execute();
     void complete_requests();
     void complete_gathered();
+    void discard_nulls();
     void answer_dropped();
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();
@@ -113,6 +118,10 @@ class ModelInstance {
     const std::unique_ptr<Executor> executor_;
     RequestExecutor* const requests_;  // executor_, when it is of that sort
     std::atomic<bool> stopping_{false};  // relaxed: a look later is fine
+
+    // What the scheduler was told of the model.
+    uint64_t seen_deaths_ = 0;
+    bool was_healthy_ = true;
 
     Batch batch_;
     Status gathered_;  // of batch_'s inputs

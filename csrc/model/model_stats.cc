@@ -68,9 +68,9 @@ void ModelStats::Cell::count_executed(const Batch& batch) {
     uint64_t now_ms = milliseconds_since_epoch();
     std::lock_guard lock(mutex_);
     counters_.last_inference_ms = now_ms;
-    counters_.inference_count += non_negative(batch.rows);
     ++counters_.execution_count;
     for (const auto& request : batch.requests) {
+        counters_.inference_count += non_negative(request->rows);
         const RequestTrace& trace = request->trace;
         counters_.success.add(trace.compute_end_ns - trace.request_start_ns);
         counters_.queue.add(trace.compute_start_ns - trace.queue_start_ns);

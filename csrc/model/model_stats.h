@@ -80,8 +80,8 @@ class ModelStats {
     // One instance's counters.
     class Cell {
       public:
-        // A batch that ran and whose outputs are good. REQUIRES: its requests' traces are
-        // complete.
+        // A batch that ran and whose outputs are good; its rows may be more than those of its
+        // requests, which are what clients sent. REQUIRES: their traces are complete.
         void count_executed(const Batch& batch);
         // The same in two parts, for executors that answer requests themselves: an execution of
         // `rows` rows, and each request that succeeded, perhaps later. Thread-safe.

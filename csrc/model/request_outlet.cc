@@ -19,13 +19,31 @@ void RequestOutlet::complete(const InferenceRequest& request, InferenceResponse&
 
 void RequestOutlet::respond(const InferenceRequest& request,
                             std::unique_ptr<InferenceResponse> response) {
+    if (request.is_null) {
+        return;
+    }
     response->final = false;
     complete(request, *response);
     scheduler_.respond(request, std::move(response));
 }
 
+void RequestOutlet::reschedule(std::unique_ptr<InferenceRequest> request) {
+    if (request->is_null) {
+        return;
+    }
+    Status taken = scheduler_.reschedule(request);
+    if (!taken.ok()) {
+        auto response = std::make_unique<InferenceResponse>();
+        response->status = std::move(taken);
+        finish(std::move(request), std::move(response));
+    }
+}
+
 void RequestOutlet::finish(std::unique_ptr<InferenceRequest> request,
                            std::unique_ptr<InferenceResponse> response) {
+    if (request->is_null) {
+        return;  // nobody waits for it
+    }
     if (response == nullptr) {
         response = std::make_unique<InferenceResponse>();
     }

@@ -3,6 +3,7 @@
 // Each response is checked against the model's configuration, however late it comes and from
 // whichever thread; what is wrong with it becomes the response. It goes through the scheduler,
 // which may hold it back for its order. The last one counts in the statistics and ends the request.
+// A request that its model wants to run again goes back to the scheduler instead.
 //
 // Threads: thread-safe; one call at a time for one request. Borrows: what an instance does.
 // Invariants: 1. a request counts in the statistics before its last response is handed over, and
@@ -34,6 +35,7 @@ class RequestOutlet final : public ResponseOutlet {
 
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override;
+    void reschedule(std::unique_ptr<InferenceRequest> request) override;
     void finish(std::unique_ptr<InferenceRequest> request,
                 std::unique_ptr<InferenceResponse> response) override;
 

@@ -1,5 +1,6 @@
 #include "model/warmup.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -19,6 +20,8 @@ class WarmupOutlet final : public ResponseOutlet {
     void respond(const InferenceRequest&, std::unique_ptr<InferenceResponse> response) override {
         note(response.get(), 0);
     }
+    // (A model may want to see a sample again: nobody waits for what comes of it.)
+    void reschedule(std::unique_ptr<InferenceRequest>) override { note(nullptr, 1); }
     void finish(std::unique_ptr<InferenceRequest>,
                 std::unique_ptr<InferenceResponse> response) override {
         note(response.get(), 1);
@@ -121,8 +124,12 @@ Result<Warmup::Requests> Warmup::make_requests(const WarmupSample& sample,
             const bool is_named = model_.find_input(input.name) != nullptr;
             (is_named ? request->inputs : unnamed).push_back(input);
         }
-        if (only_known && !unnamed.empty()) {
-            return invalid_arg("unexpected inference input " + quoted(unnamed.front().name) +
+        const auto unknown = std::ranges::find_if(unnamed, [&](const Tensor& input) {
+            return std::ranges::find(sequence_inputs_, input.name, &TensorSpec::name) ==
+                   sequence_inputs_.end();
+        });
+        if (only_known && unknown != unnamed.end()) {
+            return invalid_arg("unexpected inference input " + quoted(unknown->name) +
                                " for model " + quoted(model_.name));
         }
         TRITONPY_RETURN_IF_ERROR(check_request(model_, *request));

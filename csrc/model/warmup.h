@@ -48,8 +48,13 @@ class Warmup {
   public:
     // All arguments outlive it.
     Warmup(std::span<const WarmupSample> samples, const ModelIdentity& model,
-           std::span<const BatchInputSpec> batch_inputs, const ExecutorContext& context)
-        : samples_(samples), model_(model), batch_inputs_(batch_inputs), context_(context) {}
+           std::span<const BatchInputSpec> batch_inputs,
+           std::span<const TensorSpec> sequence_inputs, const ExecutorContext& context)
+        : samples_(samples),
+          model_(model),
+          batch_inputs_(batch_inputs),
+          sequence_inputs_(sequence_inputs),
+          context_(context) {}
 
     // Runs all samples on one instance, one after the other until one fails. Blocks for as long as
     // they take. invalid_arg `failed to run warmup sample '<sample>': <error>; `, with the error of
@@ -70,6 +75,7 @@ class Warmup {
     const std::span<const WarmupSample> samples_;
     const ModelIdentity& model_;
     const std::span<const BatchInputSpec> batch_inputs_;
+    const std::span<const TensorSpec> sequence_inputs_;
     const ExecutorContext& context_;
 };
 

@@ -14,13 +14,12 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tritonpy.config.data_types import wire_name
+from tritonpy.config.data_types import element_size, wire_name
 from tritonpy.config.model_files import leads_out
 from tritonpy.errors import InternalError, InvalidArgError, UnsupportedError
 from tritonpy.protos.model_config_pb2 import (
     TYPE_INVALID,
     TYPE_STRING,
-    DataType,
     ModelConfig,
     ModelWarmup,
 )
@@ -28,7 +27,6 @@ from tritonpy.protos.model_config_pb2 import (
 WARMUP_DIRECTORY: Final = "warmup"
 # How Triton's messages about one request start; a sample's requests have no id.
 _OF_REQUEST: Final = "[request id: <id_unknown>] "
-_ELEMENT_SIZES: Final = {"BOOL": 1, "BF16": 2}
 _EMPTY_STRING_SIZE: Final = 4  # the length of nothing
 
 
@@ -84,7 +82,7 @@ def _inputs(config: ModelConfig, sample: ModelWarmup, directory: Path) -> Iterat
             raise InvalidArgError(
                 f"{_OF_REQUEST}warmup setting expects input '{name}' to have data_type set"
             )
-        size = math.prod(given.dims) * _element_size(given.data_type)
+        size = math.prod(given.dims) * (element_size(given.data_type) or _EMPTY_STRING_SIZE)
         choice = given.WhichOneof("input_data_type")
         if choice is None:
             raise InvalidArgError(
@@ -95,13 +93,6 @@ def _inputs(config: ModelConfig, sample: ModelWarmup, directory: Path) -> Iterat
         else:
             data = _made_data(name, given, size, chance)
         yield WarmupInput(name, wire_name(given.data_type), tuple(given.dims), data)
-
-
-def _element_size(data_type: DataType) -> int:
-    name = wire_name(data_type)
-    if name == "BYTES":
-        return _EMPTY_STRING_SIZE
-    return _ELEMENT_SIZES.get(name) or int("".join(filter(str.isdigit, name))) // 8
 
 
 def _made_data(name: str, given: ModelWarmup.Input, size: int, chance: Random) -> bytes:

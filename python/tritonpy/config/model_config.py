@@ -14,6 +14,7 @@ from tritonpy.config.data_types import wire_name
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
 from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, lower_dynamic_batching
 from tritonpy.config.lower_ensemble import EnsembleSpec
+from tritonpy.config.lower_sequence import SequenceBatchingSpec
 from tritonpy.config.lower_warmup import WarmupSample
 from tritonpy.config.split_large_requests import splits_large_requests
 from tritonpy.protos.model_config_pb2 import (
@@ -85,6 +86,7 @@ class CoreModelConfig:
     warmup: tuple[WarmupSample, ...] = ()
     ensemble: EnsembleSpec | None = None  # set: steps instead of instances and a file
     split_large_requests: bool = False
+    sequences: SequenceBatchingSpec | None = None  # given: these are how it is scheduled
 
 
 def lower(
@@ -97,11 +99,12 @@ def lower(
     worker_timeout_s: int = 0,
     warmup: tuple[WarmupSample, ...] = (),
     ensemble: EnsembleSpec | None = None,
+    sequences: SequenceBatchingSpec | None = None,
 ) -> CoreModelConfig:
     """Return the plain values of one version of a model. REQUIRES: `config` is valid.
 
     `labels` are those of the label files, by output name (`read_labels`), `warmup` the samples with
-    their data (`read_warmup`).
+    their data (`read_warmup`), `sequences` what `lower_sequence` returns.
     """
     optimization = config.optimization
     sources = scatter_sources(config)
@@ -126,6 +129,7 @@ def lower(
         warmup=warmup,
         ensemble=ensemble,
         split_large_requests=splits_large_requests(config),
+        sequences=sequences,
     )
 
 

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelOptimizationPolicy,
+    ModelSequenceBatching,
 )
 
 
 def unsupported_scheduler(config: ModelConfig) -> str | None:
     """Return why the model cannot be served at all; None where its scheduler exists."""
-    choice = config.WhichOneof("scheduling_choice")
-    if choice == "sequence_batching":
-        return f"'{choice}' is not supported yet, model '{config.name}' cannot be served"
+    if config.sequence_batching.state and config.backend != "onnxruntime":
+        return (
+            f"'sequence_batching.state' is not supported by backend '{config.backend}', model "
+            f"'{config.name}' cannot be served"
+        )
     return None
 
 
@@ -24,6 +27,7 @@ def unsupported_features(config: ModelConfig) -> list[str]:
         f"'{feature}' has no effect yet for model '{config.name}'"
         for feature in (
             *_model_features(config),
+            *_state_features(config.sequence_batching),
             *_optimization_features(config.optimization),
             *_instance_features(config),
         )
@@ -45,6 +49,12 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
             yield field
 
 
+def _state_features(sequence: ModelSequenceBatching) -> Iterator[str]:
+    # (One buffer for input and output saves a copy on other servers; here there is none to save.)
+    if any(state.use_growable_memory for state in sequence.state):
+        yield "sequence_batching.state.use_growable_memory"
+
+
 def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:
     if optimization.priority != ModelOptimizationPolicy.PRIORITY_DEFAULT:
         yield "optimization.priority"
@@ -60,3 +70,7 @@ def _instance_features(config: ModelConfig) -> Iterator[str]:
     for field in ("secondary_devices", "profile"):
         if any(getattr(group, field) for group in config.instance_group):
             yield f"instance_group.{field}"
+    if config.HasField("sequence_batching") and any(
+        group.rate_limiter.resources for group in config.instance_group
+    ):
+        yield "instance_group.rate_limiter"

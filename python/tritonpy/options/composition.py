@@ -110,7 +110,8 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         load_retries=line.value("model-load-retry-count", int),
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
         python_worker_timeout_s=line.value("python-worker-timeout", int),
-        delay_until_queued=_delay_until_queued(environment),
+        delay_until_queued=_hold(environment, "TRITONSERVER_DELAY_SCHEDULER"),
+        delay_until_backlogged=_hold(environment, "TRITONSERVER_BACKLOG_DELAY_SCHEDULER"),
     )
 
 
@@ -150,12 +151,11 @@ def _default_batch_sizes(line: CommandLine) -> Iterator[tuple[str, int]]:
                 raise OptionError(f"--backend-config {_DEFAULT_BATCH}: {error}") from error
 
 
-def _delay_until_queued(environment: Mapping[str, str]) -> int:
-    text = environment.get("TRITONSERVER_DELAY_SCHEDULER", "0")
+def _hold(environment: Mapping[str, str], name: str) -> int:
     try:
-        return integer(0)(text)
+        return integer(0)(environment.get(name, "0"))
     except OptionError as error:
-        raise OptionError(f"TRITONSERVER_DELAY_SCHEDULER: {error}") from error
+        raise OptionError(f"{name}: {error}") from error
 
 
 def _connection_options(line: CommandLine) -> ConnectionOptions:

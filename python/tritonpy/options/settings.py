@@ -30,6 +30,7 @@ class RepositoryOptions:
     default_max_batch_sizes: tuple[tuple[str, int], ...] = ()
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
+    delay_until_backlogged: int = 0  # test hook: run no sequence until so many have no slot
 
 
 @dataclass(frozen=True, slots=True)

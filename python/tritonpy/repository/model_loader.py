@@ -19,6 +19,7 @@ from tritonpy.config.autocomplete import (
 )
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.labels import read_labels
+from tritonpy.config.lower_sequence import lower_sequence
 from tritonpy.config.lower_warmup import read_warmup
 from tritonpy.config.model_config import lower
 from tritonpy.config.normalize import normalize
@@ -236,6 +237,7 @@ class ModelLoader:
             make_spec(config, version.version, file, directory).to_text() if make_spec else "",
             self._options.python_worker_timeout_s,
             read_warmup(config, directory),
+            sequences=lower_sequence(config, directory, self._options.delay_until_backlogged),
         )
         built = self._core.build_model(lowered)
         return BuiltVersion(version.version, version.key, config, labels, built)

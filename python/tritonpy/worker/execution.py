@@ -94,11 +94,21 @@ class BatchRunner:
                 "function must return None."
             )
 
-    @staticmethod
-    def _left_open(request: InferenceRequest) -> Answer:
+    def _left_open(self, request: InferenceRequest) -> Answer:
         if request._release_flags == RELEASE_RESCHEDULE:
-            return (wire.RESCHEDULED, None, None)
+            return self._rescheduled(request)
         request._open_reply()
+        return (wire.OPEN, None, None)
+
+    def _rescheduled(self, request: InferenceRequest) -> Answer:
+        reply = request._reply
+        if reply is None:
+            return (wire.RESCHEDULED, None, None)
+        with reply.lock:
+            if not reply.is_closed:
+                # On the way that its responses went, lest it be faster than they.
+                self._worker.reschedule(reply.key)
+                reply.is_closed = True
         return (wire.OPEN, None, None)
 
     def _answers(self, requests: list[InferenceRequest], result: Any) -> list[Answer]:

@@ -110,6 +110,10 @@ class ResponseWriter:
         place = _PLACE.pack(lent.data_place if lent else 0, base)
         return b"".join((head, form.head, place, form.rest)), lent
 
+    def rescheduled(self, key: int) -> bytes:
+        """Return the body of a RESPONSE that gives the request `key` back, to run again."""
+        return _RESPONSE.pack(key, self._arena.size, 0) + _VERDICTS[wire.RESCHEDULED]
+
     def _plan(
         self, response: InferenceResponse, wanted: tuple[int, ...] | None, block: OutputBlock
     ) -> _Plan:

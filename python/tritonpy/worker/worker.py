@@ -58,6 +58,10 @@ class Worker:
         self._calls.send(wire.RESPONSE, body)
         return block
 
+    def reschedule(self, key: int) -> None:
+        """Give an open request back, to run again after what was sent for it."""
+        self._calls.send(wire.RESPONSE, self.writer.rescheduled(key))
+
     def abandon(self, key: int) -> None:
         """Fail an open request that nobody can answer any more. Safe in `__del__`."""
         from tritonpy.worker.response import failed

@@ -6,7 +6,7 @@ The core passes the text back for each instance that it starts, and does not loo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,7 @@ class WorkerSpec:
             "model_path": self.model_path,
             "decoupled": config.get("model_transaction_policy", {}).get("decoupled", False),
             "max_batch_size": config["max_batch_size"],
-            "inputs": _tensors(config["input"]),
+            "inputs": [*_tensors(config["input"]), *_controls(config)],
             "outputs": _tensors(config["output"]),
             "log": {"verbose_level": verbose_level},
         }
@@ -75,6 +75,17 @@ def worker_spec(config: ModelConfig, version: int, model_path: Path, directory: 
         if _ENVIRONMENT in config.parameters
         else "",
     )
+
+
+def _controls(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the inputs that tell the model about sequences, as the scheduler orders them."""
+    types = {"int32_false_true": "TYPE_INT32", "fp32_false_true": "TYPE_FP32"}
+    types["bool_false_true"] = "TYPE_BOOL"
+    for tensor in config.get("sequence_batching", {}).get("control_input", ()):
+        for control in tensor["control"]:
+            of_flag = (types[field] for field in types if control.get(field))
+            data_type = next(of_flag, control.get("data_type"))
+            yield {"name": tensor["name"], "data_type": data_type, "dims": [1]}
 
 
 def _tensors(tensors: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -145,6 +145,7 @@ class NestingOutlet final : public ResponseOutlet {
             words += "|";
         }
     }
+    void reschedule(std::unique_ptr<InferenceRequest>) override { words += "again"; }
     void finish(std::unique_ptr<InferenceRequest>,
                 std::unique_ptr<InferenceResponse> response) override {
         words += response->status.ok() ? "end" : response->status.message();

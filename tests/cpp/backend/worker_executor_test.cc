@@ -244,14 +244,16 @@ TEST_F(WorkerExecutorTest, a_sender_of_a_model_that_is_not_decoupled_gives_one_r
               internal_error("model instance 'model_0_0' sent no response"));
 }
 
-TEST_F(WorkerExecutorTest, a_rescheduled_request_is_told_that_it_cannot_be) {
+TEST_F(WorkerExecutorTest, a_rescheduled_request_goes_back) {
     start([](FakeWorker& worker) {
         while (auto requests = worker.read_execute()) {
             worker.leave_open(requests->size(), 2);
         }
     });
     EXPECT_TRUE(run(1).ok());
-    EXPECT_EQ(outlet.take(1)[0].response->status.code(), StatusCode::kUnsupported);
+    const std::vector<CollectingOutlet::Answer> answers = outlet.take(1);
+    EXPECT_TRUE(answers[0].rescheduled);
+    EXPECT_EQ(answers[0].request->tag, 0u);
 }
 
 TEST_F(WorkerExecutorTest, the_worker_learns_that_a_client_has_gone) {

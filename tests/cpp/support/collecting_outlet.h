@@ -19,14 +19,18 @@ class CollectingOutlet final : public ResponseOutlet {
     struct Answer {
         std::unique_ptr<InferenceRequest> request;    // the last answer of a request only
         std::unique_ptr<InferenceResponse> response;  // null: nothing but the end
+        bool rescheduled = false;
     };
 
     void respond(const InferenceRequest&, std::unique_ptr<InferenceResponse> response) override {
-        add({nullptr, std::move(response)});
+        add({nullptr, std::move(response), false});
+    }
+    void reschedule(std::unique_ptr<InferenceRequest> request) override {
+        add({std::move(request), nullptr, true});
     }
     void finish(std::unique_ptr<InferenceRequest> request,
                 std::unique_ptr<InferenceResponse> response) override {
-        add({std::move(request), std::move(response)});
+        add({std::move(request), std::move(response), false});
     }
 
     // Blocks until there are `count`, and takes the oldest of them.

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tritonpy.config import WarmupInput, WarmupSample, data_type_of, parse_config, read_warmup
-from tritonpy.config.data_types import DATA_TYPES, wire_name
-from tritonpy.config.lower_warmup import _element_size
+from tritonpy.config.data_types import DATA_TYPES, element_size, wire_name
 from tritonpy.errors import InternalError, InvalidArgError, TritonError, UnsupportedError
 from tritonpy.protos.model_config_pb2 import TYPE_INVALID
 
@@ -63,8 +62,9 @@ def test_random_strings_are_empty_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data_type", [one for one in DATA_TYPES if one != TYPE_INVALID])
 def test_every_data_type_has_its_size(data_type: int) -> None:
     wire = wire_name(data_type)  # type: ignore[arg-type]
-    bits = {"BOOL": 8, "BF16": 16, "BYTES": 32}.get(wire) or int(wire.strip("UINTFP"))
-    assert _element_size(data_type_of(wire)) == bits // 8
+    bits = {"BOOL": 8, "BF16": 16, "BYTES": 0}.get(wire)
+    bits = int(wire.strip("UINTFP")) if bits is None else bits
+    assert element_size(data_type_of(wire)) == bits // 8
 
 
 def test_file_gives_its_first_bytes_or_all_strings(tmp_path: Path) -> None:

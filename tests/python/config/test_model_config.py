@@ -164,11 +164,11 @@ def test_data_types_have_one_wire_name_each() -> None:
     assert data_type_of("FP8") == TYPE_INVALID
 
 
-@pytest.mark.parametrize("scheduler", ["sequence_batching"])
-def test_scheduler_that_does_not_exist_is_named(scheduler: str) -> None:
-    config = parse_config(f'name: "m" {scheduler} {{ }}', "config.pbtxt")
-    text = unsupported_scheduler(config)
-    assert text == f"'{scheduler}' is not supported yet, model 'm' cannot be served"
+def test_states_that_the_backend_does_not_keep_are_named() -> None:
+    config = parse_config('name: "m" backend: "b" sequence_batching { state { } }', "config.pbtxt")
+    assert unsupported_scheduler(config) == (
+        "'sequence_batching.state' is not supported by backend 'b', model 'm' cannot be served"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "dynamic_batching { preserve_ordering: true }"])

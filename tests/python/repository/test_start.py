@@ -106,8 +106,9 @@ def test_a_version_says_what_is_wrong_with_its_inputs(fixture: Fixture) -> None:
             "version directory",
         ),
         (
-            IDENTITY + "sequence_batching { }",
-            "Unsupported: 'sequence_batching' is not supported yet, model 'm' cannot be served",
+            IDENTITY + "sequence_batching { state { input_name: 'i' output_name: 'o' } }",
+            "Unsupported: 'sequence_batching.state' is not supported by backend 'identity', model "
+            "'m' cannot be served",
         ),
     ],
 )
