@@ -44,5 +44,6 @@ MODELS: dict[str, Maker] = {
     "sentence_embedding": make_without_files,
     "basic_pitch": basic_pitch.make,
     "silero_vad": silero_vad.make,
+    "silero_vad_stream": silero_vad.make_stream,
     "wine_forest": wine_forest.make,
 }
