@@ -3,7 +3,8 @@
 The words of SCRIPT: `say:<text>` answers once, `last:<text>` answers and ends in one, `fail:<text>`
 answers with an error, `hold` goes on when another request says `release`, `flood:<bytes>` answers
 until it is cancelled, `until_cancelled` waits for that, `await_cancelled` waits until some request
-has seen that it was. A request that has said its last ends.
+has seen that it was, `await_held_back` until some sender waits for its client. A request that has
+said its last ends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _CONFIG = """
     output [ { name: "TEXT" data_type: TYPE_STRING dims: [ 1 ] } ]
 """
 _MODEL = """
+import sys
 import threading
 
 import numpy as np
@@ -80,6 +82,19 @@ class TritonPythonModel:
 
     def await_cancelled(self, sender, text):
         self.cancelled.acquire()
+
+    def await_held_back(self, sender, text):
+        pause = threading.Event()
+        while not any(map(is_held_back, sys._current_frames().values())):
+            pause.wait(0.002)
+
+
+def is_held_back(frame):
+    callers = []
+    while frame:
+        callers.append((frame.f_code.co_filename.rpartition("/")[2], frame.f_code.co_name))
+        frame = frame.f_back
+    return ("backlog.py", "wait") in callers and ("threading.py", "wait") in callers
 """
 
 

@@ -20,7 +20,11 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
-from tests.conformance.metrics_page import metrics_page, wait_until_cancelled
+from tests.conformance.metrics_page import (
+    metrics_page,
+    wait_until_cancelled,
+    wait_until_waiting,
+)
 from tests.conformance.raw_http import request
 from tests.conformance.running_server import RunningServer, ServerOptions
 from tests.conformance.sequence_models import (
@@ -247,6 +251,7 @@ def test_a_cancelled_sequence_leaves_the_backlog(sequences: RunningServer) -> No
         waiting = client.raw.async_infer(
             "one_slot", [tensor], lambda result, error: None, sequence_id=3, sequence_start=True
         )
+        wait_until_waiting(sequences, 1, "one_slot")
         waiting.cancel()
         wait_until_cancelled(sequences, 1, "one_slot")
         client.infer("one_slot", _number(1), sequence_id=1, sequence_end=True)

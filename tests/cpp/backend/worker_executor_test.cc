@@ -253,7 +253,7 @@ TEST_F(WorkerExecutorTest, a_rescheduled_request_goes_back) {
     EXPECT_TRUE(run(1).ok());
     const std::vector<CollectingOutlet::Answer> answers = outlet.take(1);
     EXPECT_TRUE(answers[0].rescheduled);
-    EXPECT_EQ(answers[0].request->tag, 0u);
+    EXPECT_EQ(answers[0].request->tag, 1u);
 }
 
 TEST_F(WorkerExecutorTest, the_worker_learns_that_a_client_has_gone) {
