@@ -33,8 +33,8 @@ ModelIdentity make_model() {
     model.name = "model_name";
     model.version = 1;
     model.max_batch_size = 8;
-    model.inputs.push_back({"INPUT0", DataType::kFp32, {-1}, std::nullopt, false, {}});
-    model.outputs.push_back({"INPUT0", DataType::kFp32, {-1}, std::nullopt, false, {}});
+    model.inputs.push_back({"INPUT0", DataType::kFp32, {-1}, std::nullopt, false, false, {}, {}});
+    model.outputs.push_back({"INPUT0", DataType::kFp32, {-1}, std::nullopt, false, false, {}, {}});
     return model;
 }
 

@@ -26,9 +26,9 @@ _DATA: Array = np.ones((1, 2), np.float32)
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository that tests change."""
-    path = tmp_path_factory.mktemp("controlled")
+def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
+    """A repository that tests change, one for each front end."""
+    path = tmp_path_factory.mktemp(f"controlled_{frontend}")
     write_config(path, "at_start", identity_config("FP32"))
     write_config(path, "broken", 'backend: "nothing" input [ { name: "a" } ]')
     return path

@@ -43,8 +43,8 @@ inline ModelIdentity model_with(DataType type, Shape dims, int32_t max_batch_siz
     model.name.assign(1, 'm');  // g++ 12 warns of a copy onto itself that does not happen
     model.version = 3;
     model.max_batch_size = max_batch_size;
-    model.inputs.push_back({"IN", type, dims, std::nullopt, false, {}});
-    model.outputs.push_back({"OUT", type, std::move(dims), std::nullopt, false, {}});
+    model.inputs.push_back({"IN", type, dims, std::nullopt, false, false, {}, {}});
+    model.outputs.push_back({"OUT", type, std::move(dims), std::nullopt, false, false, {}, {}});
     return model;
 }
 

@@ -64,8 +64,14 @@ class OnnxTest : public testing::Test {
         return std::move(factory).value();
     }
 
+    static InstanceSpec instance(const std::string& name) {
+        InstanceSpec spec;
+        spec.name = name;
+        return spec;
+    }
+
     std::unique_ptr<Executor> make_executor(const ExecutorConfig& config) {
-        auto executor = make_factory(config)->create({.name = "tiny_0_0"});
+        auto executor = make_factory(config)->create(instance("tiny_0_0"));
         EXPECT_TRUE(executor.ok()) << executor.status().message();
         return std::move(executor).value();
     }

@@ -252,7 +252,7 @@ TEST_F(OnnxRuntimeExecutorTest, executor_works_after_an_error) {
 
 TEST_F(OnnxRuntimeExecutorTest, missing_model_file_names_path_and_instance) {
     auto factory = make_factory(config_of(directory_ / "none.onnx", {"Y"}));
-    EXPECT_EQ(factory->create({.name = "tiny_0_1"}).status(),
+    EXPECT_EQ(factory->create(instance("tiny_0_1")).status(),
               unavailable("unable to find '" + (directory_ / "none.onnx").string() +
                           "' for model instance 'tiny_0_1'"));
 }
@@ -277,7 +277,9 @@ TEST_F(OnnxRuntimeExecutorTest, model_with_a_sequence_is_unsupported) {
 
 TEST_F(OnnxRuntimeExecutorTest, gpu_instance_is_refused) {
     auto factory = make_factory(config_of(write(add_sub_model().encode()), {"SUM"}));
-    EXPECT_EQ(factory->create({.name = "i_0_0", .kind = "KIND_GPU"}).status(),
+    InstanceSpec on_gpu = instance("i_0_0");
+    on_gpu.kind = "KIND_GPU";
+    EXPECT_EQ(factory->create(on_gpu).status(),
               internal_error("GPU instances not supported"));
 }
 
