@@ -6,9 +6,11 @@ Method: the sample repository itself, with questions whose answers are known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from sklearn.datasets import load_wine
 
@@ -18,7 +20,7 @@ from tests.conformance.running_server import RunningServer, ServerOptions
 from tools.sample_models.wine_forest import UNSEEN
 
 _ROOT = Path(__file__).parents[2]
-_MODELS = ("magika", "magika_pipeline", "silero_vad", "wine_forest")
+_MODELS = ("magika", "magika_pipeline", "silero_vad", "silero_vad_stream", "wine_forest")
 _RATE = 16000
 # The first three formants of vowels in Hz: ah, ee, oo, eh.
 _VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480))
@@ -67,6 +69,46 @@ def test_silero_vad_hears_vowels_and_no_noise(client: Client) -> None:
     quiet = len(noise) // 512
     assert (speech[:quiet] < 0.2).all()
     assert np.mean(speech[quiet:] > 0.5) > 0.5
+
+
+def test_streams_of_audio_at_once_are_each_heard_as_if_alone(
+    client: Client, samples: RunningServer
+) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.01, 2048).astype(np.float32)
+    streams = [np.concatenate([noise, _vowel(formants)])[: 11 * 512] for formants in _VOWELS]
+
+    def hear(number: int) -> list[float]:
+        chunks = streams[number].reshape(-1, 1, 512)
+        with connect(client.protocol, samples) as own:
+            return [
+                float(
+                    own.infer(
+                        "silero_vad_stream",
+                        {"AUDIO": chunk},
+                        sequence_id=number + 1,
+                        sequence_start=index == 0,
+                        sequence_end=index == len(chunks) - 1,
+                    ).as_numpy("SPEECH")[0, 0]
+                )
+                for index, chunk in enumerate(chunks)
+            ]
+
+    with ThreadPoolExecutor(len(streams)) as pool:
+        heard = list(pool.map(hear, range(len(streams))))
+    for own, stream in zip(heard, streams, strict=True):
+        np.testing.assert_allclose(own, _heard_alone(stream), atol=1e-5)
+
+
+def _heard_alone(audio: Array) -> list[float]:
+    """What the model says of a stream when its state is handed on by hand."""
+    session = ort.InferenceSession(_ROOT / "model_repository/silero_vad_stream/1/model.onnx")
+    state, context = np.zeros((1, 2, 128), np.float32), np.zeros((1, 64), np.float32)
+    said = []
+    for chunk in audio.reshape(-1, 1, 512):
+        inputs = {"AUDIO": chunk, "STATE_IN": state, "CONTEXT_IN": context}
+        speech, state, context = session.run(["SPEECH", "STATE_OUT", "CONTEXT_OUT"], inputs)
+        said.append(float(speech[0, 0]))
+    return said
 
 
 def _vowel(formants: tuple[int, ...]) -> Array:
