@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/result.h"
+#include "infer/derived_request.h"
 #include "tensor/bytes_tensor.h"
 
 namespace tritonpy {
@@ -61,17 +62,10 @@ std::unique_ptr<InferenceRequest> SplitRequest::next_part() {
     if (rows_left_ == 0) {
         return nullptr;
     }
-    auto part = std::make_unique<InferenceRequest>();
+    std::unique_ptr<InferenceRequest> part = derived_request(*whole_);
     part->model_name = whole_->model_name;
     part->model_version = whole_->model_version;
-    part->id = whole_->id;
     part->outputs = whole_->outputs;
-    part->parameters = whole_->parameters;
-    part->priority = whole_->priority;
-    part->timeout_us = whole_->timeout_us;
-    part->correlation_id = whole_->correlation_id;
-    part->flags = whole_->flags;
-    part->cancellation = whole_->cancellation;
     part->trace = whole_->trace;
     part->rows = std::min<int64_t>(rows_left_, model_->max_batch_size);
     for (size_t index = 0; index < whole_->inputs.size(); ++index) {

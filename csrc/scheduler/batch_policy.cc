@@ -3,18 +3,16 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "scheduler/queue_delay.h"
 
 namespace tritonpy {
 namespace {
-
-// Longer delays count as this one, about 36 years, so that start + delay cannot overflow.
-constexpr int64_t kMaxDelayNs = int64_t{1} << 60;
 
 int64_t delay_ns_of(const BatcherConfig& config) {
     if (!config.dynamic_batching) {
         return 0;
     }
-    return std::clamp<int64_t>(config.max_queue_delay_us, 0, kMaxDelayNs / 1000) * 1000;
+    return queue_delay_ns(config.max_queue_delay_us);
 }
 
 std::vector<int64_t> preferred_of(const BatcherConfig& config) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "infer/derived_request.h"
 
 namespace tritonpy {
 
@@ -261,16 +262,9 @@ void EnsembleRun::ask(Place place) {
 
 std::unique_ptr<InferenceRequest> EnsembleRun::step_request(Place place) const {
     const EnsembleStep& step = parts_.graph.config.steps[place.step];
-    auto request = std::make_unique<InferenceRequest>();
+    std::unique_ptr<InferenceRequest> request = derived_request(*request_);
     request->model_name = step.model_name;
     request->model_version = step.model_version;
-    request->id = request_->id;
-    request->priority = request_->priority;
-    request->timeout_us = request_->timeout_us;
-    request->correlation_id = request_->correlation_id;
-    request->flags = request_->flags;
-    request->parameters = request_->parameters;
-    request->cancellation = request_->cancellation;
     request->sink = const_cast<EnsembleRun*>(this);
     request->tag = tag_of(place);
     request->inputs.reserve(step.inputs.size());

@@ -7,15 +7,11 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "scheduler/pull_loop.h"
+#include "scheduler/queue_delay.h"
 #include "scheduler/refusals.h"
 
 namespace tritonpy {
 namespace {
-
-constexpr int64_t kNsPerUs = 1000;
-constexpr int64_t kMaxDelayNs = int64_t{1} << 60;  // about 36 years: start + delay fits
-
-int64_t to_ns(int64_t us) { return std::clamp<int64_t>(us, 0, kMaxDelayNs / kNsPerUs) * kNsPerUs; }
 
 // What the batch policy of the oldest strategy is asked for.
 BatcherConfig policy_config(const SequenceConfig& config) {
@@ -49,7 +45,7 @@ SequenceBatcher::SequenceBatcher(SequenceConfig config, const Clock& clock, Bloc
       controls_(config_, pool),
       preserves_order_(config_.preserve_ordering && !config_.iterative &&
                        config_.strategy == SequenceConfig::Strategy::kOldest),
-      slots_(config_.instance_count, config_.slot_count(), to_ns(config_.max_idle_us)),
+      slots_(config_.instance_count, config_.slot_count(), queue_delay_ns(config_.max_idle_us)),
       hold_until_backlogged_(config_.delay_until_backlogged) {
     for (size_t instance = 0; instance < config_.instance_count; ++instance) {
         lanes_.emplace_back(policy_config(config_));
@@ -247,7 +243,7 @@ void SequenceBatcher::take(size_t slot, Batch& batch) {
 
 // Until when to wait for more slots; 0: not at all.
 int64_t SequenceBatcher::utilization_wait_ns(size_t instance, int64_t now_ns) {
-    const int64_t delay_ns = to_ns(config_.max_queue_delay_us);
+    const int64_t delay_ns = queue_delay_ns(config_.max_queue_delay_us);
     const std::list<size_t>& ready = slots_.ready(instance);
     const double utilization =
         static_cast<double>(ready.size()) / static_cast<double>(slots_.slots_each());

@@ -9,7 +9,7 @@ from typing import Final
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelQueuePolicy
 
 # 31 years: more than any time that is meant, and far from overflow in nanoseconds.
-_TIME_MAX_US: Final = 10**15
+TIME_MAX_US: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def lower_dynamic_batching(config: ModelConfig) -> DynamicBatchingSpec | None:
     dynamic = config.dynamic_batching
     return DynamicBatchingSpec(
         preferred_batch_sizes=tuple(sorted(set(dynamic.preferred_batch_size))),
-        max_queue_delay_us=min(dynamic.max_queue_delay_microseconds, _TIME_MAX_US),
+        max_queue_delay_us=min(dynamic.max_queue_delay_microseconds, TIME_MAX_US),
         preserve_ordering=dynamic.preserve_ordering,
         priority_levels=dynamic.priority_levels,
         default_priority_level=dynamic.default_priority_level,
@@ -61,7 +61,7 @@ def lower_dynamic_batching(config: ModelConfig) -> DynamicBatchingSpec | None:
 def _queue_policy(policy: ModelQueuePolicy) -> QueuePolicySpec:
     return QueuePolicySpec(
         max_queue_size=policy.max_queue_size,
-        default_timeout_us=min(policy.default_timeout_microseconds, _TIME_MAX_US),
+        default_timeout_us=min(policy.default_timeout_microseconds, TIME_MAX_US),
         allow_timeout_override=policy.allow_timeout_override,
         delays=policy.timeout_action == ModelQueuePolicy.DELAY,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tritonpy.config.data_types import element_size, wire_name
+from tritonpy.config.lower_dynamic_batching import TIME_MAX_US
 from tritonpy.config.model_files import leads_out
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import (
@@ -20,9 +21,6 @@ from tritonpy.protos.model_config_pb2 import (
 )
 
 _Control = ModelSequenceBatching.Control
-_MAX_IDLE_US_DEFAULT: Final = 1_000_000
-# 31 years: more than any delay that is meant, and far from overflow in nanoseconds.
-_TIME_MAX_US: Final = 10**15
 _BYTES_LENGTH_SIZE: Final = 4
 
 
@@ -72,7 +70,8 @@ def lower_sequence(
     """Return how the model's sequences are scheduled; None where it has none.
 
     `model_directory` has the files of initial states; None where the model has no directory.
-    REQUIRES: `config` is valid. InvalidArgError where such a file is not what it must be.
+    REQUIRES: `config` is normalised and valid. InvalidArgError where such a file is not what it
+    must be.
     """
     if not config.HasField("sequence_batching"):
         return None
@@ -81,10 +80,8 @@ def lower_sequence(
     strategy = oldest if sequence.HasField("oldest") else sequence.direct
     return SequenceBatchingSpec(
         oldest=sequence.HasField("oldest"),
-        max_idle_us=min(
-            sequence.max_sequence_idle_microseconds or _MAX_IDLE_US_DEFAULT, _TIME_MAX_US
-        ),
-        max_queue_delay_us=min(strategy.max_queue_delay_microseconds, _TIME_MAX_US),
+        max_idle_us=min(sequence.max_sequence_idle_microseconds, TIME_MAX_US),
+        max_queue_delay_us=min(strategy.max_queue_delay_microseconds, TIME_MAX_US),
         min_slot_utilization=sequence.direct.minimum_slot_utilization,
         max_candidate_sequences=max(oldest.max_candidate_sequences, 1),
         preferred_batch_sizes=tuple(sorted(set(oldest.preferred_batch_size))),

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tritonpy.config.instance_groups import Devices
 from tritonpy.config.lower_sequence import ControlSpec, SequenceBatchingSpec, lower_sequence
+from tritonpy.config.normalize import normalize
 from tritonpy.config.pbtxt import parse_config
 from tritonpy.errors import InvalidArgError
 
 
 def _lowered(text: str, directory: Path | None = None) -> SequenceBatchingSpec:
     config = parse_config(f'name: "m" sequence_batching {{ {text} }}', "config.pbtxt")
-    spec = lower_sequence(config, directory)
+    spec = lower_sequence(normalize(config, Devices()), directory)
     assert spec is not None
     return spec
 
