@@ -7,20 +7,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
+
+#include "seeds.h"
 
 namespace tritonpy {
 namespace {
 
-uint64_t number_from_environment(const char* name, uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(EnsembleSimulation, holds_for_every_seed) {
-    const uint64_t first = number_from_environment("TRITONPY_SIM_FIRST_SEED", 1);
-    const uint64_t count = number_from_environment("TRITONPY_SIM_SEEDS", 10000);
+    const auto [first, count] = seeds_to_run(10'000);
     uint64_t succeeded = 0;
     for (uint64_t seed = first; seed < first + count; ++seed) {
         EnsembleSimulation simulation(seed);

@@ -22,12 +22,12 @@
 #include "memory/block_pool.h"
 #include "queue/parking.h"
 #include "scheduler/sequence_batcher.h"
+#include "seeds.h"
 #include "simulated_version.h"
 
 namespace tritonpy {
 namespace {
 
-constexpr int kRuns = 10'000;
 constexpr int64_t kUs = 1'000;
 constexpr uint32_t kStart = InferenceRequest::kSequenceStart;
 constexpr uint32_t kEnd = InferenceRequest::kSequenceEnd;
@@ -365,7 +365,8 @@ class SequenceSimulation final : private ResponseSink {
 };
 
 void simulate(SequenceConfig::Strategy strategy) {
-    for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+    const auto [first, count] = seeds_to_run(10'000);
+    for (uint64_t seed = first; seed < first + count; ++seed) {
         const std::string violations = SequenceSimulation(seed, strategy).run();
         ASSERT_EQ(violations, "") << "with seed " << seed;
     }

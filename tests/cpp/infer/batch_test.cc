@@ -23,12 +23,6 @@ using Scattered = std::vector<std::vector<Tensor>>;
 using Floats = std::vector<float>;
 using Strings = std::vector<std::string>;
 
-std::unique_ptr<InferenceRequest> request_with(Tensor input, const Strings& outputs = {}) {
-    std::vector<Tensor> inputs;
-    inputs.push_back(std::move(input));
-    return make_request(std::move(inputs), outputs);
-}
-
 // A batch of requests with so many rows each; request i wants `outputs[i]`, or all when there is no
 // such entry.
 Batch batch_of_rows(const std::vector<int64_t>& rows, const std::vector<Strings>& outputs = {}) {

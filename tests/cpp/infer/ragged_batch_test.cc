@@ -20,12 +20,6 @@ using Scattered = std::vector<std::vector<Tensor>>;
 using Floats = std::vector<float>;
 using Strings = std::vector<std::string>;
 
-std::unique_ptr<InferenceRequest> request_with(Tensor input, const Strings& outputs = {}) {
-    std::vector<Tensor> inputs;
-    inputs.push_back(std::move(input));
-    return make_request(std::move(inputs), outputs);
-}
-
 Tensor ragged(Tensor tensor) {
     tensor.ragged = true;
     return tensor;

@@ -118,6 +118,14 @@ inline std::unique_ptr<InferenceRequest> make_request(
     return request;
 }
 
+// The same with one input.
+inline std::unique_ptr<InferenceRequest> request_with(
+    Tensor input, const std::vector<std::string>& outputs = {}) {
+    std::vector<Tensor> inputs;
+    inputs.push_back(std::move(input));
+    return make_request(std::move(inputs), outputs);
+}
+
 // For tests that care about nothing but rows: one FP32 input "INPUT0" of shape [rows,1] that counts
 // up from `tag`.
 inline std::unique_ptr<InferenceRequest> make_rows_request(int64_t rows,
@@ -127,9 +135,8 @@ inline std::unique_ptr<InferenceRequest> make_rows_request(int64_t rows,
     for (size_t row = 0; row < values.size(); ++row) {
         values[row] = static_cast<float>(tag + row);
     }
-    std::vector<Tensor> inputs;
-    inputs.push_back(make_tensor<float>("INPUT0", {rows, 1}, values));
-    std::unique_ptr<InferenceRequest> request = make_request(std::move(inputs));
+    std::unique_ptr<InferenceRequest> request =
+        request_with(make_tensor<float>("INPUT0", {rows, 1}, values));
     request->sink = sink;
     request->tag = tag;
     return request;
