@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 from collections import defaultdict
@@ -15,12 +16,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.load.load_client import LoadError, warm_client
+from bench.load.memory_copy import copy_ms
+from bench.load.payloads import PYTHON_IDENTITY_16_MB
 from bench.load.scenarios import GROUPS, SCENARIOS, Scenario
 from bench.load.server_process import ServerProcess
 from bench.load.subjects import SUBJECTS, Peer, Setting, Subjects
 from bench.load.table import Round, table
 
 _ROOT = Path(__file__).parents[2]
+_LARGE = 16 << 20  # bytes, of the large tensors
 _MAX_SERVER_THREADS = 4  # as `tritonpy serve` has it
 Measure = Callable[[Scenario, str], Round | None]
 
@@ -154,6 +158,9 @@ def main(arguments: Sequence[str]) -> int:
 
         names = [*options.subjects, *(one.name for one in options.peer)]
         complete = _run_rounds(measure, scenarios, names, options.rounds)
+    if any(one.payload is PYTHON_IDENTITY_16_MB for one in scenarios):
+        copies = [copy_ms(_LARGE, setting.server_pin) for _ in range(options.rounds)]
+        print(f"\n16 MB copied there and back in memory: {statistics.median(copies):.1f} ms")
     return 0 if complete else 1
 
 

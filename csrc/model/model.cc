@@ -183,10 +183,10 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     int64_t now_ns = clock_.now_ns();
     TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request, splits_large_requests_));
     if (may_fall_ill_) {
-        if (Status alive = check_alive(); !alive.ok()) {
+        if (Status hopeful = check_hopeful(); !hopeful.ok()) {
             restore_client_shapes(*identity_, *request);
             stats_.count_failure(FailureReason::kRejected, 0);
-            return alive;
+            return hopeful;
         }
     }
     request->trace = RequestTrace{};
@@ -248,13 +248,10 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
     return queued;
 }
 
-Status Model::check_alive() const {
-    for (const auto& instance : instances_) {
-        if (instance->healthy()) {
-            return Status();
-        }
-    }
-    return check_ready();
+Status Model::check_hopeful() const {
+    const bool hopeful = std::ranges::any_of(
+        instances_, [](const auto& instance) { return instance->hopeful(); });
+    return hopeful ? Status() : check_ready();
 }
 
 Status Model::check_ready() const {

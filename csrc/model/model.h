@@ -122,8 +122,8 @@ class Model {
   private:
     friend class ModelRef;
 
-    // unavailable when no instance can run.
-    Status check_alive() const;
+    // unavailable when no instance can run or is likely to be able to soon.
+    Status check_hopeful() const;
     void make_intake(const ModelConfig& config, const ModelContext& context);
     // Queues a checked request, or one part of it. On error the caller keeps it, and it is counted
     // as rejected.

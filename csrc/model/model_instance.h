@@ -80,6 +80,10 @@ class ModelInstance {
     const std::string& name() const { return name_; }
     // Thread-safe.
     bool healthy() const { return executor_->healthy(); }
+    // Healthy, or likely to be so soon: what is queued now is worth its place. Thread-safe.
+    bool hopeful() const {
+        return healthy() || (requests_ != nullptr && !requests_->hopeless());
+    }
 
     // Takes a batch if there is one now and gathers its inputs; answers dropped requests. Returns
     // what the scheduler said. REQUIRES: not started; busy() is false.

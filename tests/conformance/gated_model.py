@@ -53,7 +53,7 @@ def _gate_of(repository: Path, name: str) -> Path:
     return repository.parent / f"{repository.name}.{name}.gate"
 
 
-def write_gated_model(repository: Path, name: str, extra: str) -> None:
+def write_gated_model(repository: Path, name: str, extra: str = "") -> None:
     """Write a model whose config ends with `extra`."""
     gate = _gate_of(repository, name)
     os.mkfifo(gate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,13 @@ import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from tests.conformance.conftest import connect
+from tests.conformance.gated_model import held, places_after, write_gated_model
+from tests.conformance.metrics_page import wait_until_cancelled, wait_until_waiting
 from tests.conformance.model_files import execute_delay, identity_config, write_config
 from tests.conformance.raw_http import infer, json_input, request
 from tests.conformance.running_server import RunningServer, ServerOptions
 
 _DATA = np.ones((1, 2), np.float32)
-_PENDING = 'nv_inference_pending_request_count{model="slow",version="1"}'
-# Scrapes until a request must have arrived: minutes, where it takes milliseconds.
-_SCRAPES_MAX = 100_000
 
 
 def _infer_slow(server: RunningServer, protocol: str) -> Any:
@@ -34,38 +33,29 @@ def _infer_slow(server: RunningServer, protocol: str) -> Any:
         return client.infer("slow", {"INPUT0": _DATA}).as_numpy("OUTPUT0")
 
 
-def _wait_until_waiting(server: RunningServer, count: int) -> None:
-    """Return when so many requests wait, which is behind one that runs."""
-    for _ in range(_SCRAPES_MAX):
-        if f"{_PENDING} {count}\n" in request(server.metrics_port, "GET", "/metrics").body.decode():
-            return
-    raise AssertionError(f"never did {count} requests wait")
-
-
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_stop_answers_requests_in_flight(frontend: str, tmp_path: Path, protocol: str) -> None:
-    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(700)))
+    write_gated_model(tmp_path, "slow")
     with (
         RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
-        ThreadPoolExecutor(2) as pool,
         connect("grpc", server) as other,
+        held(server, tmp_path, protocol, "slow") as (slow, first),
     ):
         assert other.raw.is_server_live()
-        running: list[Future[Any]] = [pool.submit(_infer_slow, server, protocol) for _ in "ab"]
-        _wait_until_waiting(server, 1)
+        second = slow.queue()
         server.ask_to_stop()
         server.wait_for("Waiting for in-flight requests to complete.")
         server.wait_for("Model 'slow' (version 1) has 2 in-flight inferences")
         health = request(server.http_port, "GET", "/v2/health/live")
         assert (health.status, health.error) == (503, "Server exiting")
         with pytest.raises(InferenceServerException) as error:
-            other.infer("slow", {"INPUT0": _DATA})
+            other.infer("slow", {"INPUT0": np.zeros((1, 1), np.int32)})
         assert error.value.status() == "StatusCode.UNAVAILABLE"
         assert error.value.message() == (
             "GRPC server is shutting down and has stopped accepting new requests."
         )
-        for future in running:
-            np.testing.assert_array_equal(future.result(), _DATA)
+        slow.let_go()
+        assert places_after(first, [second]) == [0]
         assert server.wait() == 0
         assert "Exit timeout expired" not in server.output
 
@@ -75,7 +65,7 @@ def test_exit_timeout_ends_a_server_that_is_still_busy(frontend: str, tmp_path: 
     options = ServerOptions(["--exit-timeout-secs", "0"], frontend=frontend)
     with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
         running = [pool.submit(_infer_slow, server, "grpc") for _ in "ab"]
-        _wait_until_waiting(server, 1)
+        wait_until_waiting(server, 1)
         server.ask_to_stop()
         assert server.wait() != 0
         assert "Exit timeout expired. Exiting immediately." in server.output
@@ -89,7 +79,7 @@ def test_http_request_that_the_exit_cuts_off_is_told_so(frontend: str, tmp_path:
     with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
         body = {"inputs": [json_input([1, 2])]}
         running = [pool.submit(infer, server.http_port, "slow", body) for _ in "ab"]
-        _wait_until_waiting(server, 1)
+        wait_until_waiting(server, 1)
         server.ask_to_stop()
         for future in running:
             answer = future.result()
@@ -114,27 +104,24 @@ def test_deadline_of_a_client_ends_its_request(frontend: str, tmp_path: Path) ->
 def test_client_that_leaves_cancels_its_waiting_request(
     frontend: str, tmp_path: Path, protocol: str
 ) -> None:
-    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(700)))
+    write_gated_model(tmp_path, "slow")
     with (
         RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
-        ThreadPoolExecutor(2) as pool,
+        held(server, tmp_path, "grpc", "slow") as (slow, first),
     ):
-        running = [pool.submit(_infer_slow, server, "grpc") for _ in "ab"]
-        _wait_until_waiting(server, 1)
+        before = slow.queue()
         leave = _start_http(server) if protocol == "http" else _start_grpc(server)
-        _wait_until_waiting(server, 2)
+        slow.wait_until_waiting(2)
         leave()
-        for future in running:
-            np.testing.assert_array_equal(future.result(), _DATA)
-        np.testing.assert_array_equal(_infer_slow(server, "http"), _DATA)
-        page = request(server.metrics_port, "GET", "/metrics").body.decode()
-    labels = 'model="slow",reason="CANCELED",version="1"'
-    assert f"nv_inference_request_failure{{{labels}}} 1" in page
+        after = slow.send()
+        slow.let_go()
+        assert sorted(places_after(first, [before, after])) == [0, 1]
+        wait_until_cancelled(server, 1)
 
 
 def _start_http(server: RunningServer) -> Callable[[], None]:
     """Send a request and return what closes its connection."""
-    body = json.dumps({"inputs": [json_input([1, 2])]})
+    body = json.dumps({"inputs": [json_input([0], [1, 1], "INT32")]})
     head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
     connection = socket.create_connection(("127.0.0.1", server.http_port))
     connection.sendall((head + body).encode())
@@ -144,8 +131,8 @@ def _start_http(server: RunningServer) -> Callable[[], None]:
 def _start_grpc(server: RunningServer) -> Callable[[], None]:
     """Send a request and return what cancels its call."""
     client = grpcclient.InferenceServerClient(server.grpc_address)
-    tensor = grpcclient.InferInput("INPUT0", [1, 2], "FP32")
-    tensor.set_data_from_numpy(_DATA)
+    tensor = grpcclient.InferInput("INPUT0", [1, 1], "INT32")
+    tensor.set_data_from_numpy(np.zeros((1, 1), np.int32))
     call = client.async_infer("slow", [tensor], lambda result, error: None)
 
     def leave() -> None:

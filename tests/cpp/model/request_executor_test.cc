@@ -251,20 +251,24 @@ TEST_F(RequestExecutorTest, reshape_is_undone) {
     EXPECT_EQ(response->outputs[0].shape, (Shape{1, 1}));
 }
 
-TEST_F(RequestExecutorTest, a_model_none_of_whose_instances_can_run_refuses) {
+TEST_F(RequestExecutorTest, a_model_none_of_whose_instances_comes_back_refuses) {
     auto model = make_model(make_config("model", 1, 8, 2));
     script.healthy = false;
     const Status unhealthy = unavailable("Stub process 'model_0_0' is not healthy.");
     EXPECT_EQ(model->check_ready(), unhealthy);  // one is enough to be not ready
     EXPECT_TRUE(infer(*model, request(1)).ok());  // but not to refuse
     other.healthy = false;
+    EXPECT_TRUE(infer(*model, request(1)).ok());  // it waits for them
+    script.hopeless = true;
+    EXPECT_TRUE(infer(*model, request(1)).ok());  // for the other
+    other.hopeless = true;
     auto one = request(1);
     EXPECT_EQ(model->infer(one), unhealthy);
     EXPECT_NE(one, nullptr);
-    EXPECT_EQ(model->in_flight(), 1u);
+    EXPECT_EQ(model->in_flight(), 3u);
     script.healthy = other.healthy = true;
     EXPECT_TRUE(model->check_ready().ok());
-    EXPECT_EQ(run(*model).size(), 1u);
+    EXPECT_EQ(run(*model).size(), 3u);
 }
 
 TEST_F(RequestExecutorTest, an_instance_that_cannot_run_leaves_the_queue_to_its_sibling) {

@@ -84,7 +84,7 @@ TEST_F(WorkerModelsTest, readiness_tells_of_a_worker_that_is_down) {
     ASSERT_TRUE(infer("model", 1).ok());
     EXPECT_EQ(sink.wait_and_take(1)[0]->status,
               internal_error("Stub process 'model_0_0' is not healthy."));
-    launcher.wait_for_launches(2);
+    launcher.wait_for_launches(3);  // the second has failed
     const Status unhealthy = unavailable("Stub process 'model_0_0' is not healthy.");
     EXPECT_EQ(server->check_ready("model", 1), unhealthy);
     EXPECT_EQ(infer("model", 2), unhealthy);
