@@ -38,6 +38,7 @@ BatcherConfig read_batcher(py::handle config) {
     BatcherConfig batcher;
     batcher.max_batch_size = std::max<int64_t>(1, attribute<int64_t>(config, "max_batch_size"));
     batcher.delay_until_queued = attribute<size_t>(config, "delay_until_queued");
+    batcher.latency_objective_us = attribute<int64_t>(config, "latency_objective_us");
     py::object batching = config.attr("dynamic_batching");
     if (batching.is_none()) {
         return batcher;

@@ -44,6 +44,7 @@ BatcherConfig batcher_of(const ModelConfig& config) {
     BatcherConfig batcher = config.batcher;
     const std::vector<TensorSpec>& inputs = config.executor.inputs;
     batcher.uniform_requests = std::all_of(inputs.begin(), inputs.end(), is_uniform);
+    batcher.instance_count = std::max<size_t>(config.executor.instance_count, 1);
     return batcher;
 }
 

@@ -27,6 +27,9 @@ struct BatcherConfig {
     bool uniform_requests = false;
     // Who waits where, how long and with how many others.
     QueuePolicies queue;
+    // > 0: requests are answered within so long, or refused; nothing waits for a delay.
+    int64_t latency_objective_us = 0;
+    size_t instance_count = 1;  // that pull
     // Test hook (TRITONSERVER_DELAY_SCHEDULER): a dynamic batcher holds its first batch until so
     // many requests wait.
     size_t delay_until_queued = 0;

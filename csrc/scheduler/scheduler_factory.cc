@@ -1,12 +1,16 @@
 #include "scheduler/scheduler_factory.h"
 
 #include "scheduler/dynamic_batcher.h"
+#include "scheduler/latency_batcher.h"
 #include "scheduler/policy_batcher.h"
 #include "scheduler/sequence_batcher.h"
 
 namespace tritonpy {
 
 std::unique_ptr<Scheduler> make_scheduler(const BatcherConfig& config, const Clock& clock) {
+    if (config.latency_objective_us > 0) {
+        return std::make_unique<LatencyBatcher>(config, clock);
+    }
     if (config.queue.are_plain()) {
         return std::make_unique<DynamicBatcher>(config, clock);
     }

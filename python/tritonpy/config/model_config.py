@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonpy.config.data_types import wire_name
+from tritonpy.config.latency_objective import latency_objective_us
 from tritonpy.config.lower_batch_io import BatchInputSpec, batch_input_specs, scatter_sources
 from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, lower_dynamic_batching
 from tritonpy.config.lower_ensemble import EnsembleSpec
@@ -86,6 +87,7 @@ class CoreModelConfig:
     warmup: tuple[WarmupSample, ...] = ()
     ensemble: EnsembleSpec | None = None  # set: steps instead of instances and a file
     split_large_requests: bool = False
+    latency_objective_us: int = 0  # within which requests are answered or refused; 0: none
     sequences: SequenceBatchingSpec | None = None  # given: these are how it is scheduled
 
 
@@ -129,6 +131,7 @@ def lower(
         warmup=warmup,
         ensemble=ensemble,
         split_large_requests=splits_large_requests(config),
+        latency_objective_us=latency_objective_us(config),
         sequences=sequences,
     )
 
