@@ -8,8 +8,10 @@
 namespace tritonpy {
 namespace {
 
-constexpr double kNews = 0.1;     // how much of a mean the newest run is
-constexpr double kFarthest = 1.5; // of the mean: how far a run counts from it
+constexpr double kNews = 0.1;  // how much of a mean the newest run is
+constexpr double kNewsOfDeviation = 0.02;
+constexpr double kFarthest = 1.5;         // of the mean: how far a run counts from it
+constexpr double kFarthestDeviation = 1;  // the same of the deviation
 constexpr uint32_t kMostWeight = 16;  // runs, when sizes are pooled
 
 }  // namespace
@@ -30,8 +32,8 @@ void BatchCosts::observe(int64_t rows, int64_t took_ns, bool late) {
     Size& size = sizes_[std::min(static_cast<size_t>(rows), sizes_.size() - 1)];
     learn(size, static_cast<double>(std::max<int64_t>(took_ns, 1)));
     size.last = observed_;
-    margin_ *= late ? kMarginStep : std::pow(kMarginStep, -1.0 / kOnTimeBatches);
-    margin_ = std::clamp(margin_, kLeastMargin, kMostMargin);
+    late_steps_ *= late ? kLateStep : std::pow(kLateStep, -1.0 / kOnTimeBatches);
+    late_steps_ = std::clamp(late_steps_, 1.0, kMostLateSteps);
     forget_old();
     pool_sizes();
     draw_line();
@@ -43,11 +45,17 @@ void BatchCosts::learn(Size& size, double took_ns) {
     } else if (size.runs < kFirstRuns) {
         size.usual_ns = std::min(size.usual_ns, took_ns);
     } else {
+        const double differs = std::abs(took_ns / size.usual_ns - 1);
+        deviation_ += kNewsOfDeviation * (std::min(differs, kFarthestDeviation) - deviation_);
         const double counts =
             std::clamp(took_ns, size.usual_ns / kFarthest, size.usual_ns * kFarthest);
         size.usual_ns += kNews * (counts - size.usual_ns);
     }
     size.runs = std::min(size.runs + 1, kMostWeight);
+}
+
+double BatchCosts::margin() const {
+    return std::max(kLeastMargin, 1 + kDeviations * deviation_) * late_steps_;
 }
 
 void BatchCosts::forget_old() {
@@ -103,13 +111,14 @@ void BatchCosts::draw_line() {
 int64_t BatchCosts::cost_ns(int64_t rows) const {
     TRITONPY_CHECK(rows >= 1);
     const size_t index = std::min(static_cast<size_t>(rows), line_.size() - 1);
-    return static_cast<int64_t>(std::ceil(line_[index] * margin_));
+    return static_cast<int64_t>(std::ceil(line_[index] * margin()));
 }
 
 int64_t BatchCosts::rows_within(int64_t time_ns) const {
+    const double margin = this->margin();
     const auto first_above = std::partition_point(
         line_.begin() + 1, line_.end(), [&](double usual_ns) {
-            return std::ceil(usual_ns * margin_) <= static_cast<double>(time_ns);
+            return std::ceil(usual_ns * margin) <= static_cast<double>(time_ns);
         });
     return std::max<int64_t>(1, first_above - line_.begin() - 1);
 }

@@ -7,10 +7,12 @@
 // smaller one: where means say so, they are noise, and are pooled (isotonic regression). What has
 // not been seen for a while is forgotten, so that one strange run of a rare size is not kept.
 //
-// A decision needs more than the usual time: an upper bound that holds but for about one batch in
-// kOnTimeBatches. One factor on all of it, the margin, is steered by what counts: it rises with
-// every batch that came late and falls slowly with those that did not. So a machine with steady
-// times ends with a small margin, and one with neighbours with as much as they make it need.
+// A decision needs more than the usual time: an upper bound that holds almost always. It is the
+// usual time with a margin, which has two parts. One is what runs were seen to differ from their
+// usual time, kDeviations times over; it is known soon. The other is steered by what counts: it
+// rises with every batch that came late and falls slowly with those that did not, so that about one
+// batch in kOnTimeBatches is late. A machine with steady times ends with a small margin, and one
+// with neighbours with as much as they make it need.
 //
 // Knows no clock and no thread: times come as numbers.
 //
@@ -30,11 +32,12 @@ class BatchCosts {
   public:
     static constexpr uint32_t kFirstRuns = 4;        // of which the fastest counts
     static constexpr uint64_t kKeepBatches = 1'000;  // how many others a size is kept for
+    static constexpr double kDeviations = 4.0;
     static constexpr double kFirstMargin = 1.5;
-    static constexpr double kLeastMargin = 1.1;
-    static constexpr double kMostMargin = 4.0;
-    static constexpr double kMarginStep = 1.1;       // for a late batch
+    static constexpr double kLeastMargin = 1.1;      // while nothing is late
+    static constexpr double kLateStep = 1.1;         // for a late batch
     static constexpr double kOnTimeBatches = 2'000;  // that take one step back
+    static constexpr double kMostLateSteps = 4.0;    // all steps together
 
     // REQUIRES: max_rows >= 1.
     explicit BatchCosts(int64_t max_rows);
@@ -67,12 +70,14 @@ class BatchCosts {
 
     const Size& size_of(int64_t rows) const;
     void learn(Size& size, double took_ns);
+    double margin() const;
     void forget_old();
     void pool_sizes();
     void draw_line();
 
     uint64_t observed_ = 0;
-    double margin_ = kFirstMargin;
+    double deviation_ = (kFirstMargin - 1) / kDeviations;  // of a run, as a part of its usual time
+    double late_steps_ = 1.0;                              // the margin's other part, a factor
     std::vector<Size> sizes_;   // by rows; 0 is not used
     std::vector<double> line_;  // usual nanoseconds of each size, by rows
     std::vector<Pool> pools_;   // by rows, ascending
