@@ -23,14 +23,29 @@ class KeepingSink final : public ResponseSink {
     std::vector<std::unique_ptr<InferenceResponse>> kept;
 };
 
+BatcherConfig batching() {
+    BatcherConfig config;
+    config.dynamic_batching = true;
+    config.max_batch_size = 8;
+    config.preferred_batch_sizes = {8};
+    return config;
+}
+
+BatcherConfig in_order() {
+    BatcherConfig config = batching();
+    config.preserve_ordering = true;
+    return config;
+}
+
+BatcherConfig with_objective() {
+    BatcherConfig config = batching();
+    config.latency_objective_us = 3'600'000'000;
+    return config;
+}
+
 TEST(SchedulerAllocation, steady_state_allocates_nothing) {
-    for (bool preserve_ordering : {false, true}) {
+    for (const BatcherConfig& config : {batching(), in_order(), with_objective()}) {
         constexpr size_t kRequests = 20;
-        BatcherConfig config;
-        config.dynamic_batching = true;
-        config.max_batch_size = 8;
-        config.preferred_batch_sizes = {8};
-        config.preserve_ordering = preserve_ordering;
         SteadyClock clock;
         const std::unique_ptr<Scheduler> scheduler = make_scheduler(config, clock);
         KeepingSink sink(kRequests);
@@ -56,6 +71,7 @@ TEST(SchedulerAllocation, steady_state_allocates_nothing) {
                     scheduler->deliver(std::move(response));
                 }
                 batch.clear();
+                scheduler->executed(0);
             }
             blank.resize(kRequests);
         };
