@@ -31,7 +31,7 @@ struct BatcherConfig {
     int64_t latency_objective_us = 0;
     size_t instance_count = 1;  // that pull
     // Test hook (TRITONSERVER_DELAY_SCHEDULER): a dynamic batcher holds its first batch until so
-    // many requests wait.
+    // many requests wait. Not where there is a latency objective.
     size_t delay_until_queued = 0;
 };
 

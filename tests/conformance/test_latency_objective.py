@@ -1,7 +1,7 @@
 """Goal: a model with a latency objective runs who is due first, and refuses who would be late.
 
-Method: a gated model whose objective is an hour, so that nothing is late but by a timeout of its
-own, over both protocols; then its statistics and the metrics.
+Method: gated models whose objective is an hour, so that nothing is late but by a timeout of its
+own, and one whose objective passes while a test keeps its instance busy; statistics and metrics.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ from tests.conformance.metrics_page import wait_until_metrics_say
 from tests.conformance.running_server import RunningServer, ServerOptions
 
 _MINUTE_US = 60_000_000
-_OBJECTIVE = f"""
+_CONFIG = """
     parameters {{
-      key: "latency_objective_microseconds" value {{ string_value: "{60 * _MINUTE_US}" }}
+      key: "latency_objective_microseconds" value {{ string_value: "{}" }}
     }}
     dynamic_batching {{ default_queue_policy {{ max_queue_size: 3 }} }}
 """
+_OBJECTIVES_US = {
+    "order": 60 * _MINUTE_US,
+    "late": 60 * _MINUTE_US,
+    "full": 60 * _MINUTE_US,
+    "short": 1_000_000,
+}
 
 
 @pytest.fixture(scope="module", params=("http", "grpc"))
@@ -40,8 +46,8 @@ def server(
 ) -> Iterator[tuple[RunningServer, Path]]:
     """A server whose counters are this protocol's alone, and its repository."""
     repository = tmp_path_factory.mktemp(f"objective_{protocol}")
-    for name in ("order", "late", "full"):
-        write_gated_model(repository, name, _OBJECTIVE)
+    for name, objective_us in _OBJECTIVES_US.items():
+        write_gated_model(repository, name, _CONFIG.format(objective_us))
     with RunningServer(repository, ServerOptions(frontend=frontend)) as running:
         yield running, repository
 
@@ -84,6 +90,20 @@ def test_who_cannot_be_in_time_is_refused_at_once_and_counted(
     wait_until_metrics_say(server[0], f"nv_inference_request_failure{{{labels}}} 2")
     succeeded = 'nv_inference_request_success{model="late",version="1"} 2'
     wait_until_metrics_say(server[0], succeeded)
+
+
+def test_objective_passes_for_who_waits_and_is_out_of_reach_for_who_comes(
+    server: tuple[RunningServer, Path], protocol: str
+) -> None:
+    text = "Cannot be answered within 1000000 microseconds, the latency objective of the model"
+    with held(*server, protocol, "short") as (model, first):
+        waits = model.send(request_id="waits")
+        _is_refused(waits, protocol, f"[request id: waits] {text}")
+        model.let_go()
+        assert first.result() == 0
+        # All that is known of the model is a run that took longer than the objective.
+        comes = model.send(request_id="comes")
+        _is_refused(comes, protocol, f"[request id: comes] {text}")
 
 
 def test_queue_has_its_size(server: tuple[RunningServer, Path], protocol: str) -> None:
