@@ -8,15 +8,6 @@
 #include "scheduler/refusals.h"
 
 namespace tritonpy {
-namespace {
-
-Pull wait_until(int64_t time_ns) {
-    return time_ns == kNever ? Pull{.kind = Pull::Kind::kIdle}
-                             : Pull{.kind = Pull::Kind::kWait, .wait_until_ns = time_ns};
-}
-
-}  // namespace
-
 PolicyBatcher::PolicyBatcher(const BatcherConfig& config, const Clock& clock)
     : preserve_ordering_(config.preserve_ordering),
       uniform_requests_(config.uniform_requests),
@@ -107,7 +98,7 @@ Pull PolicyBatcher::take_turn(int64_t now_ns, Batch& batch,
                               std::vector<DroppedRequest>& dropped) {
     queue_.expire(now_ns, dropped);
     if (is_held_back()) {
-        return wait_until(queue_.next_timeout_ns());
+        return pull_again_at(queue_.next_timeout_ns());
     }
     walk(dropped);
     if (policy_.count() == 0) {  // then nobody waits
@@ -115,7 +106,7 @@ Pull PolicyBatcher::take_turn(int64_t now_ns, Batch& batch,
     }
     const BatchDecision decision = policy_.decide(stopped_ ? BatchPolicy::kEndOfTime : now_ns);
     if (decision.run_count == 0) {
-        return wait_until(std::min(decision.wait_until_ns, queue_.next_timeout_ns()));
+        return pull_again_at(std::min(decision.wait_until_ns, queue_.next_timeout_ns()));
     }
     for (size_t i = 0; i < decision.run_count; ++i) {
         batch.add(queue_.take_first());
@@ -172,7 +163,7 @@ Pull PolicyBatcher::try_expire(int64_t now_ns, std::vector<DroppedRequest>& drop
                                                : std::min(queue_.next_timeout_ns(),
                                                           looked_ns_ + kCancelLookNs);
         finished = is_finished();
-        answer = finished ? Pull{.kind = Pull::Kind::kStopped} : wait_until(watched_until_ns_);
+        answer = finished ? Pull{.kind = Pull::Kind::kStopped} : pull_again_at(watched_until_ns_);
     }
     if (finished) {
         idle_instances_.notify_all();

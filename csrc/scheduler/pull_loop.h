@@ -1,15 +1,24 @@
 // How a thread sleeps until a scheduler has something for it.
 //
-// Threads: compatible; a function only.
+// Threads: compatible; functions only.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "queue/parking.h"
 #include "scheduler/scheduler.h"
 
 namespace tritonpy {
+
+// Nothing now: ask again at `time_ns`; at the end of time, only when woken.
+inline Pull pull_again_at(int64_t time_ns) {
+    return time_ns == std::numeric_limits<int64_t>::max()
+               ? Pull{.kind = Pull::Kind::kIdle}
+               : Pull{.kind = Pull::Kind::kWait, .wait_until_ns = time_ns};
+}
 
 // Calls `look`, which answers as Scheduler::try_pull does, until it says kBatch or kStopped or has
 // put something into `dropped`, and sleeps in `parking` between looks. kIdle when `dropped` alone

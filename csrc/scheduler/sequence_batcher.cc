@@ -88,7 +88,7 @@ Status SequenceBatcher::check_admission(const InferenceRequest& request, const C
 Status SequenceBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
                               bool& wake_due) {
     TRITONPY_RETURN_IF_ERROR(check(*request));
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     CorrelationId id = request->correlation_id;
     if (config_.iterative && is_none(id)) {
         while (slots_.is_open(CorrelationId(next_id_))) {
@@ -107,6 +107,11 @@ Status SequenceBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_
     if (hold_until_backlogged_ > 0 && slots_.backlogged() >= hold_until_backlogged_) {
         slots_.tell_all();
     }
+    const bool watch_due = take_watch_news();
+    lock.unlock();
+    if (watch_due) {
+        watch_.notify_one();
+    }
     wake_due = true;
     return Status();
 }
@@ -119,6 +124,16 @@ std::vector<size_t> SequenceBatcher::take_news() {
         }
     }
     return instances;
+}
+
+// Whether the watch is to look earlier than it means to, or may go home.
+bool SequenceBatcher::take_watch_news() {
+    const int64_t look_ns = dropped_.empty() ? slots_.next_expiry_ns() : 0;
+    if (look_ns >= watched_until_ns_) {
+        return is_finished();
+    }
+    watched_until_ns_ = look_ns;
+    return true;
 }
 
 void SequenceBatcher::notify(const std::vector<size_t>& instances) {
@@ -148,21 +163,24 @@ Pull SequenceBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                                std::vector<DroppedRequest>& dropped) {
     Pull answer;
     std::vector<size_t> news;
+    bool watch_due = false;
     {
         std::lock_guard lock(mutex_);
         answer = take_turn(instance, now_ns, batch, dropped);
         (void)slots_.take_news(instance);  // which this thread has just looked at
         news = take_news();
+        watch_due = take_watch_news();
     }
     notify(news);
+    if (watch_due) {
+        watch_.notify_one();
+    }
     return answer;
 }
 
 Pull SequenceBatcher::take_turn(size_t instance, int64_t now_ns, Batch& batch,
                                 std::vector<DroppedRequest>& dropped) {
-    std::move(dropped_.begin(), dropped_.end(), std::back_inserter(dropped));
-    dropped_.clear();
-    slots_.expire(now_ns, dropped);
+    look_at_time(now_ns, dropped);
     drop_cancelled(instance, now_ns, dropped);
     if (stopped_ && now_ns >= farewell_ns_ && slots_.ready(instance).empty()) {
         drop_hopeless(instance, now_ns, dropped);
@@ -172,7 +190,7 @@ Pull SequenceBatcher::take_turn(size_t instance, int64_t now_ns, Batch& batch,
         return {.kind = Pull::Kind::kStopped};
     }
     if (slots_.ready(instance).empty() || is_held_back()) {
-        return wait_until(farewell_ns_);
+        return pull_again_at(farewell_ns_);
     }
     return config_.strategy == SequenceConfig::Strategy::kDirect
                ? take_direct(instance, now_ns, batch)
@@ -217,14 +235,6 @@ bool SequenceBatcher::is_held_back() {
     return false;
 }
 
-Pull SequenceBatcher::wait_until(int64_t until_ns) const {
-    const int64_t next_ns = std::min(until_ns, slots_.next_expiry_ns());
-    if (next_ns == SequenceSlots::kNever) {
-        return {.kind = Pull::Kind::kIdle};
-    }
-    return {.kind = Pull::Kind::kWait, .wait_until_ns = next_ns};
-}
-
 // The next request of a ready slot, with its controls.
 InferenceRequest& SequenceBatcher::prepared(size_t slot) {
     Sequence& sequence = slots_.sequence(slot);
@@ -260,7 +270,7 @@ int64_t SequenceBatcher::utilization_wait_ns(size_t instance, int64_t now_ns) {
 
 Pull SequenceBatcher::take_direct(size_t instance, int64_t now_ns, Batch& batch) {
     if (int64_t until_ns = utilization_wait_ns(instance, now_ns); until_ns > 0) {
-        return wait_until(until_ns);
+        return pull_again_at(until_ns);
     }
     const InferenceRequest& longest_ready = prepared(slots_.ready(instance).front());
     chosen_.clear();
@@ -301,13 +311,44 @@ Pull SequenceBatcher::take_oldest(size_t instance, int64_t now_ns, Batch& batch)
     }
     const BatchDecision decision = policy.decide(stopped_ ? BatchPolicy::kEndOfTime : now_ns);
     if (decision.run_count == 0) {
-        return wait_until(decision.wait_until_ns);
+        return pull_again_at(decision.wait_until_ns);
     }
     for (size_t count = decision.run_count; count > 0; --count) {
         take(ready.front(), batch);
         lane.order.admit(*batch.requests.back());
     }
     return {.kind = Pull::Kind::kBatch};
+}
+
+// ---- the watch
+
+Pull SequenceBatcher::expire(std::vector<DroppedRequest>& dropped) {
+    return pull_when_due(watch_, dropped,
+                         [&] { return try_expire(clock_.now_ns(), dropped); });
+}
+
+Pull SequenceBatcher::try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) {
+    Pull answer;
+    std::vector<size_t> news;
+    {
+        std::lock_guard lock(mutex_);
+        look_at_time(now_ns, dropped);
+        watched_until_ns_ = slots_.next_expiry_ns();
+        answer = pull_again_at(watched_until_ns_);
+        if (is_finished()) {
+            answer.kind = Pull::Kind::kStopped;
+            slots_.tell_all();
+        }
+        news = take_news();
+    }
+    notify(news);
+    return answer;
+}
+
+void SequenceBatcher::look_at_time(int64_t now_ns, std::vector<DroppedRequest>& dropped) {
+    std::move(dropped_.begin(), dropped_.end(), std::back_inserter(dropped));
+    dropped_.clear();
+    slots_.expire(now_ns, dropped);
 }
 
 // ---- what became of requests
@@ -330,24 +371,32 @@ void SequenceBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
         return;
     }
     const size_t instance = slot / slots_.slots_each();
+    const bool was_cancelled = request.is_cancelled();
+    std::vector<Tensor> states;
+    if (response->status.ok()) {
+        states = std::exchange(request.next_states, {});
+    }
+    respond(request, std::move(response));  // before the next of its sequence can run
     bool is_due = false;
+    bool watch_due = false;
     {
         const int64_t now_ns = clock_.now_ns();
         std::lock_guard lock(mutex_);
-        if (response->status.ok()) {
-            controls_.keep_states(slots_.sequence(slot), request);
-        }
-        if (request.is_cancelled()) {
+        controls_.keep_states(slots_.sequence(slot), std::move(states));
+        if (was_cancelled) {
             slots_.drop_waiting(slot, cancelled(""), now_ns, dropped_);
         }
         slots_.finish(slot, config_.iterative, now_ns);
         note_progress(now_ns);
-        is_due = slots_.take_news(instance) || !dropped_.empty() || stopped_;
+        is_due = slots_.take_news(instance) || stopped_;
+        watch_due = take_watch_news();
     }
     if (is_due) {
         lanes_[instance].parking.notify_one();
     }
-    respond(request, std::move(response));
+    if (watch_due) {
+        watch_.notify_one();
+    }
 }
 
 // A model that answers is not hopeless.
@@ -370,7 +419,7 @@ Status SequenceBatcher::reschedule(std::unique_ptr<InferenceRequest>& request) {
             return unavailable("model '" + config_.model_name + "' was unloaded before it "
                                "answered");
         }
-        controls_.keep_states(slots_.sequence(slot), *request);
+        controls_.keep_states(slots_.sequence(slot), std::exchange(request->next_states, {}));
         controls_.strip(*request);
         request->flags = 0;
         request->sequence_slot = InferenceRequest::kNoSlot;
@@ -415,6 +464,7 @@ void SequenceBatcher::stop() {
     for (Lane& lane : lanes_) {
         lane.parking.notify_all();
     }
+    watch_.notify_all();
 }
 
 size_t SequenceBatcher::queued() const {

@@ -8,11 +8,14 @@
 //     has waited longest, is filled with a null request. With a minimum slot utilization and a
 //     delay, an instance waits for so many slots, but not longer than the delay;
 //   oldest: the batch policy of the dynamic batcher over the ready slots, longest ready first.
-// A request is in flight until its last response comes to deliver. So there is one of a sequence at
-// a time, also when a model answers later than it returns, and its states are there for the next.
+// A request is in flight until its last response was handed to its sink. So there is one of a
+// sequence at a time, also when a model answers later than it returns; its states are there for the
+// next, and no answer overtakes another.
 //
-// Time (idle sequences, the backlog's timeouts) is looked at when an instance pulls, and idle
-// instances wake for it; while every instance runs a batch, it waits for the first to be done.
+// Idle sequences, the backlog's timeouts and its cancelled requests are looked for whenever an
+// instance pulls and, since all may be busy, by a watch: one more thread, that sleeps in expire. It
+// is woken for something due earlier than what it sleeps for, and not told when that has changed:
+// so steady sequences wake it once per idle time, not per request.
 //
 // After stop nothing comes in, so that sequences without an END are over too: what waits still
 // runs, in order; what waits behind a request that its model does not answer within
@@ -55,6 +58,9 @@ class SequenceBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool is_watched() const override { return true; }
+    Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
+    Pull expire(std::vector<DroppedRequest>& dropped) override;
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;
@@ -78,6 +84,9 @@ class SequenceBatcher final : public Scheduler {
 
     // All REQUIRE mutex_.
     std::vector<size_t> take_news();
+    bool take_watch_news();
+    bool is_finished() const { return stopped_ && slots_.waiting() == 0 && dropped_.empty(); }
+    void look_at_time(int64_t now_ns, std::vector<DroppedRequest>& dropped);
     Status check_admission(const InferenceRequest& request, const CorrelationId& id,
                            bool starts) const;
     Pull take_turn(size_t instance, int64_t now_ns, Batch& batch,
@@ -85,7 +94,6 @@ class SequenceBatcher final : public Scheduler {
     void drop_hopeless(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
     void drop_cancelled(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
     bool is_held_back();
-    Pull wait_until(int64_t until_ns) const;
     InferenceRequest& prepared(size_t slot);
     void take(size_t slot, Batch& batch);
     Pull take_direct(size_t instance, int64_t now_ns, Batch& batch);
@@ -98,14 +106,16 @@ class SequenceBatcher final : public Scheduler {
     const SequenceControls controls_;
     const bool preserves_order_;  // not of what runs many times
     std::deque<Lane> lanes_;  // by instance; a deque, for they do not move
+    Parking watch_;           // where expire sleeps
 
     mutable std::mutex mutex_;  // guards what follows
     SequenceSlots slots_;
-    std::vector<DroppedRequest> dropped_;  // for the next pull to hand out
+    std::vector<DroppedRequest> dropped_;  // for the watch, or the next pull, to hand out
     std::vector<size_t> chosen_;           // scratch of a turn
     uint64_t next_id_ = 1;                 // of sequences that clients do not name
     size_t hold_until_backlogged_;         // 0 once the hold of delay_until_backlogged is over
     bool stopped_ = false;
+    int64_t watched_until_ns_ = SequenceSlots::kNever;  // the watch looks by then by itself
     int64_t farewell_ns_ = SequenceSlots::kNever;  // after stop: what still waits then is refused
 };
 

@@ -161,12 +161,11 @@ void SequenceControls::strip(InferenceRequest& request) const {
     request.inputs.resize(request.inputs.size() - flags_.size() - initial_states_.size());
 }
 
-void SequenceControls::keep_states(Sequence& sequence, InferenceRequest& request) const {
-    if (request.next_states.empty()) {
+void SequenceControls::keep_states(Sequence& sequence, std::vector<Tensor> states) const {
+    if (states.empty()) {
         return;
     }
-    sequence.states = std::move(request.next_states);
-    request.next_states.clear();
+    sequence.states = std::move(states);
     TRITONPY_CHECK(sequence.states.size() == config_.states.size());
     for (size_t index = 0; index < sequence.states.size(); ++index) {
         sequence.states[index].name = config_.states[index].input_name;

@@ -34,8 +34,8 @@ class SequenceControls {
     void prepare(Sequence& sequence, InferenceRequest& request) const;
     // Takes off what prepare added, from a request that is to run again.
     void strip(InferenceRequest& request) const;
-    // Keeps what the execution of `request` left for its successor.
-    void keep_states(Sequence& sequence, InferenceRequest& request) const;
+    // Keeps what the execution of a request left for its successor; nothing: all stays as it is.
+    void keep_states(Sequence& sequence, std::vector<Tensor> states) const;
 
     // A request that is nobody's and is shaped as `prepared`: zeros, not ready.
     std::unique_ptr<InferenceRequest> make_null(const InferenceRequest& prepared) const;

@@ -152,7 +152,6 @@ void SequenceSlots::add(std::unique_ptr<InferenceRequest> request, int64_t now_n
     sequence->expires_ns = std::min(sequence->expires_ns, expires_ns);
     if (backlog_.empty() || expires_ns < backlog_expires_ns_) {
         backlog_expires_ns_ = expires_ns;
-        tell_all();
     }
     if (begun != nullptr) {
         if (backlog_.empty()) {

@@ -120,7 +120,7 @@ class SequenceSlots {
     // Sequences in slots of the instance.
     size_t live(size_t instance) const { return instances_[instance].live; }
     // Whether there is something new for the instance since this was asked: ready slots, the end of
-    // its last sequence, an earlier expiry, or tell_all.
+    // its last sequence, or tell_all.
     bool take_news(size_t instance) { return std::exchange(instances_[instance].news, false); }
     void tell_all();
 

@@ -125,7 +125,10 @@ class SequenceSimulation final : private ResponseSink {
             case 3:
             case 4:
             case 5: pull(random_instance()); break;
-            case 6: answer(dice_.roll(0, 3)); break;
+            case 6:
+                answer(dice_.roll(0, 3));
+                watch();
+                break;
             case 7: clock_.advance_ns(dice_.roll(1, 120) * kUs); break;
             case 8: cancel(); break;
             default: misfortune(); break;
@@ -183,6 +186,13 @@ class SequenceSimulation final : private ResponseSink {
         Sent& sent = chosen == sent_.end() ? sent_.begin()->second : chosen->second;
         sent.cancellation->requested = true;
         histories_[sent.sequence].cancelled = true;
+    }
+
+    Pull watch() {
+        std::vector<DroppedRequest> dropped;
+        const Pull watched = batcher_.try_expire(clock_.now_ns(), dropped);
+        answer_dropped(dropped);
+        return watched;
     }
 
     Pull pull(size_t instance) {
@@ -316,8 +326,10 @@ class SequenceSimulation final : private ResponseSink {
         }
         for (int rounds = 0; rounds < 2'000 && violations_.empty(); ++rounds) {
             bool moved = false;
+            const Pull watched = watch();
+            int64_t wait_until_ns = watched.kind == Pull::Kind::kWait ? watched.wait_until_ns
+                                                                      : INT64_MAX;
             bool all_stopped = true;
-            int64_t wait_until_ns = INT64_MAX;
             for (size_t instance = 0; instance < alive_.size(); ++instance) {
                 const Pull pulled = pull(instance);
                 moved = moved || pulled.kind == Pull::Kind::kBatch;
@@ -329,6 +341,9 @@ class SequenceSimulation final : private ResponseSink {
             moved = moved || !running_.empty();
             answer(static_cast<int64_t>(running_.size()));
             if (is_stopped ? all_stopped : !moved && wait_until_ns == INT64_MAX) {
+                if (is_stopped && watch().kind != Pull::Kind::kStopped) {
+                    violate("the watch does not end");
+                }
                 check_end();
                 return;
             }

@@ -115,6 +115,39 @@ TEST(DirectSequences, one_of_a_sequence_is_in_flight_and_all_run_in_order) {
     EXPECT_EQ(stepper.send(uint64_t{5}, 4), missing_start("5"));
 }
 
+// A sink in whose deliver an instance looks for more: what it finds could be answered before.
+class PullingSink final : public ResponseSink {
+  public:
+    explicit PullingSink(SequenceStepper& stepper) : stepper_(stepper) {}
+    void deliver(std::unique_ptr<InferenceResponse> response) override {
+        response_ = std::move(response);
+        EXPECT_EQ(stepper_.pull(), (Tags{}));
+    }
+
+  private:
+    SequenceStepper& stepper_;
+    std::unique_ptr<InferenceResponse> response_;
+};
+
+void expect_next_waits_for_the_answer_before(SequenceConfig config) {
+    SequenceStepper stepper(std::move(config));
+    PullingSink pulling(stepper);
+    auto first = SequenceStepper::make(uint64_t{5}, 1, kStart);
+    first->sink = &pulling;
+    EXPECT_TRUE(stepper.batcher.enqueue(first, stepper.clock.now_ns()).ok());
+    EXPECT_TRUE(stepper.send(uint64_t{5}, 2).ok());
+    EXPECT_EQ(stepper.run(), (Tags{1}));
+    EXPECT_EQ(stepper.run(), (Tags{2}));
+}
+
+TEST(SequenceOrder, the_next_request_waits_until_the_answer_before_was_handed_over) {
+    expect_next_waits_for_the_answer_before(direct_config());
+    SequenceConfig ordered = oldest_config();
+    expect_next_waits_for_the_answer_before(ordered);
+    ordered.preserve_ordering = true;
+    expect_next_waits_for_the_answer_before(ordered);
+}
+
 TEST(DirectSequences, slots_are_spread_over_instances_and_stay) {
     SequenceStepper stepper(direct_config(2, 2));
     for (uint64_t id : {1, 2, 3}) {
@@ -202,6 +235,47 @@ TEST(SequenceBacklog, a_timeout_drops_the_whole_sequence) {
     EXPECT_EQ(stepper.send(uint64_t{2}, 4), missing_start("2"));
 }
 
+TEST(SequenceWatch, answers_what_times_out_in_the_backlog_while_every_instance_is_busy) {
+    SequenceStepper stepper(oldest_config(1));
+    EXPECT_EQ(stepper.expire().kind, Pull::Kind::kIdle);
+    EXPECT_TRUE(stepper.send(uint64_t{1}, 1, kStart).ok());
+    EXPECT_EQ(stepper.pull(), (Tags{1}));
+    auto hurried = SequenceStepper::make(uint64_t{2}, 2, kStart);
+    hurried->timeout_us = 50;
+    EXPECT_TRUE(stepper.send(std::move(hurried)).ok());
+    const Pull watched = stepper.expire();
+    EXPECT_EQ(watched.kind, Pull::Kind::kWait);
+    EXPECT_EQ(watched.wait_until_ns, stepper.clock.now_ns() + 50'000);
+    stepper.clock.advance_ns(50'000);
+    EXPECT_EQ(stepper.expire().kind, Pull::Kind::kIdle);
+    EXPECT_EQ(stepper.take_dropped(
+                  unavailable("timeout of the corresponding sequence has been expired")),
+              (Tags{2}));
+    stepper.answer();
+}
+
+TEST(SequenceWatch, gives_an_idle_slot_to_the_backlog) {
+    SequenceStepper stepper(oldest_config(1));
+    EXPECT_TRUE(stepper.send(uint64_t{1}, 1, kStart).ok());
+    EXPECT_TRUE(stepper.send(uint64_t{2}, 2, kStart).ok());
+    EXPECT_EQ(stepper.run(), (Tags{1}));
+    stepper.clock.advance_ns(kMs);
+    stepper.expire();
+    EXPECT_EQ(stepper.send(uint64_t{1}, 3), missing_start("1"));
+    EXPECT_EQ(stepper.run(), (Tags{2}));
+}
+
+TEST(SequenceWatch, ends_when_the_scheduler_is_stopped_and_nothing_waits) {
+    SequenceStepper stepper(oldest_config(1));
+    EXPECT_TRUE(stepper.send(uint64_t{1}, 1, kStart).ok());
+    EXPECT_TRUE(stepper.send(uint64_t{1}, 2).ok());
+    stepper.batcher.stop();
+    EXPECT_EQ(stepper.run(), (Tags{1}));
+    EXPECT_EQ(stepper.expire().kind, Pull::Kind::kIdle);
+    EXPECT_EQ(stepper.run(), (Tags{2}));
+    EXPECT_EQ(stepper.expire().kind, Pull::Kind::kStopped);
+}
+
 TEST(SequenceBacklog, a_timeout_is_nothing_to_a_sequence_with_a_slot) {
     SequenceStepper stepper(oldest_config(1));
     auto hurried = SequenceStepper::make(uint64_t{2}, 2, kStart);
@@ -219,7 +293,9 @@ TEST(IdleSequences, end_and_leave_their_slot_to_the_backlog) {
     EXPECT_EQ(stepper.run(), (Tags{1}));  // it was not idle while its request waited
     stepper.clock.advance_ns(kMs - 1);
     EXPECT_EQ(stepper.run(), (Tags{}));
-    EXPECT_LE(stepper.last.wait_until_ns, stepper.clock.now_ns() + 1);
+    const Pull watched = stepper.expire();
+    EXPECT_EQ(watched.kind, Pull::Kind::kWait);
+    EXPECT_LE(watched.wait_until_ns, stepper.clock.now_ns() + 1);
     stepper.clock.advance_ns(1);
     EXPECT_EQ(stepper.run(), (Tags{2}));
     EXPECT_EQ(stepper.send(uint64_t{1}, 3), missing_start("1"));
@@ -263,7 +339,7 @@ TEST(CancelledSequences, a_cancelled_request_in_flight_takes_those_that_wait) {
     EXPECT_EQ(stepper.pull(), (Tags{1}));
     cancellation->requested = true;
     stepper.answer();
-    EXPECT_EQ(stepper.pull(), (Tags{}));
+    stepper.expire();
     EXPECT_EQ(stepper.take_dropped(cancelled("")), (Tags{2}));
 }
 

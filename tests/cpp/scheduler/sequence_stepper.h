@@ -78,6 +78,8 @@ class SequenceStepper {
         }
         return tags;
     }
+    // What the watch says now.
+    Pull expire() { return batcher.try_expire(clock.now_ns(), dropped); }
     // Answers all that was pulled.
     void answer(const Status& status = Status()) {
         for (std::unique_ptr<InferenceRequest>& request : std::exchange(running, {})) {
