@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string>
-#include <tuple>
 
 #include "base/affinity.h"
 #include "base/limits.h"
@@ -68,8 +67,8 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
                            " are possible");
     }
     auto model = std::make_unique<Model>(config, context);
+    TRITONPY_RETURN_IF_ERROR(model->make_intake(config, context));
     if (!model->is_ensemble()) {
-        TRITONPY_RETURN_IF_ERROR(model->limit_instances(config, context));
         TRITONPY_RETURN_IF_ERROR(model->create_instances(config, context));
     }
     return model;
@@ -85,24 +84,29 @@ Model::Model(const ModelConfig& config, const ModelContext& context)
       has_threads_(context.start_threads),
       in_flight_(context.all_answered),
       cached_(make_cached_answers(config, context)),
-      keeps_order_(config.batcher.preserve_ordering) {
-    make_intake(config, context);
-}
+      keeps_order_(config.batcher.preserve_ordering) {}
 
 Model::~Model() { stop(); }
 
-void Model::make_intake(const ModelConfig& config, const ModelContext& context) {
+Status Model::make_intake(const ModelConfig& config, const ModelContext& context) {
     if (config.ensemble) {
         ensemble_answers_.emplace(identity_, stats_, in_flight_, clock_);
         intake_ = std::make_unique<EnsembleScheduler>(
             *config.ensemble, *identity_, *context.executor.door, *ensemble_answers_);
-        return;
+        return Status();
     }
     std::unique_ptr<Scheduler> scheduler =
         config.sequences ? make_scheduler(sequences_of(config), clock_, pool_)
                          : make_scheduler(batcher_of(config), clock_);
+    const bool needs_any = std::ranges::any_of(
+        config.needs, [](const InstanceNeeds& needs) { return !needs.resources.empty(); });
+    if (needs_any && context.rate_limiter != nullptr) {
+        TRITONPY_RETURN_IF_ERROR(LimitedScheduler::put_before(scheduler, *context.rate_limiter,
+                                                              config.needs, clock_));
+    }
     scheduler_ = scheduler.get();
     intake_ = std::move(scheduler);
+    return Status();
 }
 
 std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& config,
@@ -118,22 +122,6 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
     }
     return std::make_unique<CachedAnswers>(*context.response_cache, identity_, stats_, clock_,
                                            context.executor.log);
-}
-
-Status Model::limit_instances(const ModelConfig& config, const ModelContext& context) {
-    const bool needs_any = std::ranges::any_of(
-        config.needs, [](const InstanceNeeds& needs) { return !needs.resources.empty(); });
-    // (A turn is for any instance of a model, but a sequence is for one.)
-    if (!needs_any || context.rate_limiter == nullptr || config.sequences) {
-        return Status();
-    }
-    std::ignore = intake_.release();  // the same as scheduler_
-    std::unique_ptr<Scheduler> scheduler(scheduler_);
-    Status limited =
-        LimitedScheduler::put_before(scheduler, *context.rate_limiter, config.needs, clock_);
-    scheduler_ = scheduler.get();
-    intake_ = std::move(scheduler);
-    return limited;
 }
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
@@ -272,7 +260,9 @@ ModelStatsSnapshot Model::statistics() const {
 
 void Model::close() {
     admissions_.close_and_wait();
-    intake_->stop();
+    if (intake_ != nullptr) {
+        intake_->stop();
+    }
 }
 
 bool Model::run_queued() {

@@ -71,7 +71,7 @@ class Model {
     // schedule.
     static Result<std::unique_ptr<Model>> create(const ModelConfig& config,
                                                  const ModelContext& context);
-    // A model without instances, of which no use can be made: create() is the way.
+    // A model without intake and instances, of which no use can be made: create() is the way.
     Model(const ModelConfig& config, const ModelContext& context);
     // stop().
     ~Model();
@@ -124,15 +124,14 @@ class Model {
 
     // unavailable when no instance can run or is likely to be able to soon.
     Status check_hopeful() const;
-    void make_intake(const ModelConfig& config, const ModelContext& context);
+    // What takes requests: with the rate limiter before it where instances need resources.
+    Status make_intake(const ModelConfig& config, const ModelContext& context);
     // Queues a checked request, or one part of it. On error the caller keeps it, and it is counted
     // as rejected.
     Status admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     Status admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
                                                        const ModelContext& context);
-    // Puts the rate limiter before the scheduler where instances need resources.
-    Status limit_instances(const ModelConfig& config, const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
     // `scheduled`: the specs of the instances, in their order.
     Status start_threads(const std::vector<const InstanceSpec*>& scheduled,
@@ -151,7 +150,7 @@ class Model {
     std::unique_ptr<CachedAnswers> cached_;  // null: answers are not kept
     const bool keeps_order_;
     std::optional<EnsembleAnswers> ensemble_answers_;
-    std::unique_ptr<RequestIntake> intake_;
+    std::unique_ptr<RequestIntake> intake_;  // null while the model is built
     Scheduler* scheduler_ = nullptr;  // intake_, when instances pull from it
     std::unique_ptr<ExecutorFactory> factory_;
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled

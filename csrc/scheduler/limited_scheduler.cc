@@ -8,36 +8,65 @@ namespace tritonpy {
 
 Status LimitedScheduler::put_before(std::unique_ptr<Scheduler>& scheduler, RateLimiter& limiter,
                                     std::span<const InstanceNeeds> needs, const Clock& clock) {
-    TRITONPY_ASSIGN_OR_RETURN(const RateLimiter::ModelId model, limiter.add(needs));
-    scheduler = std::make_unique<LimitedScheduler>(std::move(scheduler), limiter, model,
-                                                   needs.size(), clock);
+    const size_t each = scheduler->has_lanes() ? 1 : needs.size();
+    std::vector<RateLimiter::ModelId> models;
+    for (size_t first = 0; first < needs.size(); first += each) {
+        Result<RateLimiter::ModelId> model = limiter.add(needs.subspan(first, each));
+        if (!model.ok()) {
+            for (RateLimiter::ModelId added : models) {
+                limiter.remove(added);
+            }
+            return model.status();
+        }
+        models.push_back(model.value());
+    }
+    scheduler = std::make_unique<LimitedScheduler>(std::move(scheduler), limiter,
+                                                   std::move(models), needs.size(), clock);
     return Status();
 }
 
 LimitedScheduler::LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
-                                   RateLimiter::ModelId model, size_t instances,
+                                   std::vector<RateLimiter::ModelId> models, size_t instances,
                                    const Clock& clock)
     : inner_(std::move(inner)),
       limiter_(limiter),
-      model_(model),
+      has_lanes_(inner_->has_lanes()),
+      models_(std::move(models)),
       clock_(clock),
-      holds_(instances) {}
+      holds_(instances) {
+    inner_->set_bell(*this);
+}
 
-LimitedScheduler::~LimitedScheduler() { limiter_.remove(model_); }
+LimitedScheduler::~LimitedScheduler() {
+    for (RateLimiter::ModelId model : models_) {
+        limiter_.remove(model);
+    }
+}
+
+RateLimiter::Instance LimitedScheduler::place_of(size_t instance) const {
+    return has_lanes_ ? RateLimiter::Instance{models_[instance], 0}
+                      : RateLimiter::Instance{models_.front(), instance};
+}
 
 Status LimitedScheduler::admit(std::unique_ptr<InferenceRequest>& request, int64_t now_ns,
                                bool& wake_due) {
     return inner_->admit(request, now_ns, wake_due);
 }
 
-void LimitedScheduler::wake() { limiter_.want(model_); }
+void LimitedScheduler::wake() {
+    if (has_lanes_) {
+        inner_->wake();  // which rings
+    } else {
+        limiter_.want(models_.front());
+    }
+}
 
 Pull LimitedScheduler::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                                 std::vector<DroppedRequest>& dropped) {
     if (may_end()) {
         return inner_->try_pull(instance, now_ns, batch, dropped);
     }
-    if (!limiter_.try_acquire({model_, instance})) {
+    if (!limiter_.try_acquire(place_of(instance))) {
         return {.kind = Pull::Kind::kIdle};
     }
     return look(instance, now_ns, batch, dropped);
@@ -47,17 +76,21 @@ Pull LimitedScheduler::pull(size_t instance, Batch& batch,
                             std::vector<DroppedRequest>& dropped) {
     const size_t dropped_before = dropped.size();
     int64_t deadline_ns = RateLimiter::kNever;
-    want_if_queued();  // an earlier pull may have left it at a look
+    const RateLimiter::Instance place = place_of(instance);
+    want_look(instance);  // an earlier pull may have left it at a look
     for (;;) {
-        const uint64_t epoch = limiter_.epoch(model_);
+        const uint64_t epoch = limiter_.epoch(place.model);
         Pull answer;
         if (may_end()) {
             answer = inner_->try_pull(instance, clock_.now_ns(), batch, dropped);
+            if (answer.kind == Pull::Kind::kWait) {
+                deadline_ns = std::exchange(answer, {}).wait_until_ns;
+            }
         }
-        if (answer.kind == Pull::Kind::kIdle) {
-            if (!limiter_.acquire({model_, instance}, deadline_ns, epoch)) {
+        if (answer.kind == Pull::Kind::kIdle && dropped.size() == dropped_before) {
+            if (!limiter_.acquire(place, deadline_ns, epoch)) {
                 deadline_ns = RateLimiter::kNever;
-                want_if_queued();
+                want_look(instance);
                 continue;
             }
             answer = look(instance, clock_.now_ns(), batch, dropped);
@@ -79,7 +112,7 @@ Pull LimitedScheduler::look(size_t instance, int64_t now_ns, Batch& batch,
         holds_[instance] = true;
         want_if_queued();  // the rest is somebody else's
     } else {
-        limiter_.release({model_, instance}, false);
+        limiter_.release(place_of(instance), false);
     }
     send_home();
     return answer;
@@ -88,7 +121,7 @@ Pull LimitedScheduler::look(size_t instance, int64_t now_ns, Batch& batch,
 void LimitedScheduler::executed(size_t instance) {
     inner_->executed(instance);
     if (std::exchange(holds_[instance], false)) {
-        limiter_.release({model_, instance}, true);
+        limiter_.release(place_of(instance), true);
     }
 }
 
@@ -114,24 +147,47 @@ void LimitedScheduler::deliver(std::unique_ptr<InferenceResponse> response) {
     want_if_queued();  // some schedulers hold a request back until one before it is answered
 }
 
+Status LimitedScheduler::reschedule(std::unique_ptr<InferenceRequest>& request) {
+    return inner_->reschedule(request);
+}
+
+void LimitedScheduler::set_available(size_t instance, bool available, const Status& status,
+                                     std::vector<DroppedRequest>& dropped) {
+    inner_->set_available(instance, available, status, dropped);
+}
+
 void LimitedScheduler::stop() {
     inner_->stop();
     stopped_.store(true, std::memory_order_release);
     want_if_queued();
-    limiter_.wake_all(model_);
+    wake_all();
 }
 
 size_t LimitedScheduler::queued() const { return inner_->queued(); }
 
 void LimitedScheduler::send_home() {
     if (may_end()) {
-        limiter_.wake_all(model_);
+        wake_all();
+    }
+}
+
+void LimitedScheduler::wake_all() {
+    for (RateLimiter::ModelId model : models_) {
+        limiter_.wake_all(model);
     }
 }
 
 void LimitedScheduler::want_if_queued() {
-    if (queued() > 0) {
-        limiter_.want(model_);
+    if (!has_lanes_ && queued() > 0) {
+        limiter_.want(models_.front());
+    }
+}
+
+void LimitedScheduler::want_look(size_t instance) {
+    if (has_lanes_) {
+        ring(instance);
+    } else {
+        want_if_queued();
     }
 }
 

@@ -5,7 +5,11 @@
 // there is nothing to run (yet). So the inner scheduler decides at the last moment, and nobody
 // holds units while a batch waits to fill.
 //
-// Threads: thread-safe. Owns: the inner scheduler, its model's place in the limiter.
+// Where any instance can run what is queued, one turn is wanted for all of them. Where each has
+// requests of its own (lanes: sequences), the limiter is told of each as if it were a model of one
+// instance, and the inner scheduler rings for whom it has something.
+//
+// Threads: thread-safe. Owns: the inner scheduler, its model's places in the limiter.
 // Invariants: those of scheduler.h, and
 //             4. an instance holds units from the pull that gave it a batch until `executed`.
 #pragma once
@@ -22,15 +26,16 @@
 
 namespace tritonpy {
 
-class LimitedScheduler final : public Scheduler {
+class LimitedScheduler final : public Scheduler, private InstanceBell {
   public:
     // Puts one before `scheduler`, which stays as it is on error: those of RateLimiter::add.
     // `needs` are those of the instances that pull, by their number.
     static Status put_before(std::unique_ptr<Scheduler>& scheduler, RateLimiter& limiter,
                              std::span<const InstanceNeeds> needs, const Clock& clock);
-    // put_before is the way.
+    // put_before is the way. `models`: one, or with lanes one for each instance.
     LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
-                     RateLimiter::ModelId model, size_t instances, const Clock& clock);
+                     std::vector<RateLimiter::ModelId> models, size_t instances,
+                     const Clock& clock);
     ~LimitedScheduler() override;
     LimitedScheduler(const LimitedScheduler&) = delete;
     LimitedScheduler& operator=(const LimitedScheduler&) = delete;
@@ -48,14 +53,24 @@ class LimitedScheduler final : public Scheduler {
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;
+    Status reschedule(std::unique_ptr<InferenceRequest>& request) override;
+    void set_available(size_t instance, bool available, const Status& status,
+                       std::vector<DroppedRequest>& dropped) override;
     void stop() override;
     size_t queued() const override;
 
   private:
+    void ring(size_t instance) override { limiter_.want(place_of(instance).model); }
+    RateLimiter::Instance place_of(size_t instance) const;
     // Tries to pull. REQUIRES: the instance has its turn, which it keeps only with a batch.
     Pull look(size_t instance, int64_t now_ns, Batch& batch,
               std::vector<DroppedRequest>& dropped);
+    // Wants a turn for what is queued, if any instance can run it.
     void want_if_queued();
+    // Wants a look for an instance that may have missed something.
+    void want_look(size_t instance);
+    // All look around.
+    void wake_all();
     // Wakes the others when there is nothing left for anybody.
     void send_home();
     // Stopped, and nothing is left that would need a turn.
@@ -63,7 +78,8 @@ class LimitedScheduler final : public Scheduler {
 
     const std::unique_ptr<Scheduler> inner_;
     RateLimiter& limiter_;
-    const RateLimiter::ModelId model_;
+    const bool has_lanes_;
+    const std::vector<RateLimiter::ModelId> models_;
     const Clock& clock_;
     std::vector<char> holds_;  // by instance, each written by its own thread
     std::atomic<bool> stopped_{false};  // release in stop; the inner scheduler is stopped by then

@@ -44,6 +44,14 @@ struct Pull {
     int64_t wait_until_ns = 0;
 };
 
+// Hears of an instance for which there is something new, where instances do not sleep in pull.
+// Threads: thread-safe; called with no lock held.
+class InstanceBell {
+  public:
+    virtual ~InstanceBell() = default;
+    virtual void ring(size_t instance) = 0;
+};
+
 class Scheduler : public RequestIntake {
   public:
     // The decision at `now_ns` for the instance of that number, counted from 0 over the instances
@@ -56,6 +64,12 @@ class Scheduler : public RequestIntake {
     // answer is kBatch, kStopped, or kIdle when only `dropped` gained requests.
     virtual Pull pull(size_t instance, Batch& batch,
                       std::vector<DroppedRequest>& dropped) = 0;
+
+    // Whether each instance has requests of its own, which no sibling can run. Where so, `bell`
+    // (borrowed) is rung from now on for whoever would be woken in pull; REQUIRES: nobody pulls yet.
+    // Elsewhere wake is all there is to hear.
+    virtual bool has_lanes() const { return false; }
+    virtual void set_bell(InstanceBell& /*bell*/) {}
 
     // The instance has run what it pulled last and may pull again. It comes once after each batch.
     virtual void executed(size_t /*instance*/) {}

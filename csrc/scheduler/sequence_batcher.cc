@@ -136,9 +136,17 @@ bool SequenceBatcher::take_watch_news() {
     return true;
 }
 
+void SequenceBatcher::notify(size_t instance) {
+    if (bell_ != nullptr) {
+        bell_->ring(instance);
+    } else {
+        lanes_[instance].parking.notify_one();
+    }
+}
+
 void SequenceBatcher::notify(const std::vector<size_t>& instances) {
     for (size_t instance : instances) {
-        lanes_[instance].parking.notify_one();
+        notify(instance);
     }
 }
 
@@ -392,7 +400,7 @@ void SequenceBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
         watch_due = take_watch_news();
     }
     if (is_due) {
-        lanes_[instance].parking.notify_one();
+        notify(instance);
     }
     if (watch_due) {
         watch_.notify_one();
@@ -428,7 +436,7 @@ Status SequenceBatcher::reschedule(std::unique_ptr<InferenceRequest>& request) {
         note_progress(now_ns);
         (void)slots_.take_news(instance);
     }
-    lanes_[instance].parking.notify_one();
+    notify(instance);
     return Status();
 }
 
@@ -461,8 +469,8 @@ void SequenceBatcher::stop() {
             slots_.close_all();
         }
     }
-    for (Lane& lane : lanes_) {
-        lane.parking.notify_all();
+    for (size_t instance = 0; instance < lanes_.size(); ++instance) {
+        notify(instance);
     }
     watch_.notify_all();
 }

@@ -58,6 +58,8 @@ class SequenceBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool has_lanes() const override { return true; }
+    void set_bell(InstanceBell& bell) override { bell_ = &bell; }
     bool is_watched() const override { return true; }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
     Pull expire(std::vector<DroppedRequest>& dropped) override;
@@ -80,6 +82,7 @@ class SequenceBatcher final : public Scheduler {
     };
 
     Status check(const InferenceRequest& request) const;
+    void notify(size_t instance);
     void notify(const std::vector<size_t>& instances);
 
     // All REQUIRE mutex_.
@@ -107,6 +110,7 @@ class SequenceBatcher final : public Scheduler {
     const bool preserves_order_;  // not of what runs many times
     std::deque<Lane> lanes_;  // by instance; a deque, for they do not move
     Parking watch_;           // where expire sleeps
+    InstanceBell* bell_ = nullptr;  // rung in place of the lanes' parking
 
     mutable std::mutex mutex_;  // guards what follows
     SequenceSlots slots_;

@@ -70,7 +70,3 @@ def _instance_features(config: ModelConfig) -> Iterator[str]:
     for field in ("secondary_devices", "profile"):
         if any(getattr(group, field) for group in config.instance_group):
             yield f"instance_group.{field}"
-    if config.HasField("sequence_batching") and any(
-        group.rate_limiter.resources for group in config.instance_group
-    ):
-        yield "instance_group.rate_limiter"

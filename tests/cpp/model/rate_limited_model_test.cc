@@ -111,6 +111,93 @@ TEST_F(RateLimitedModelTest, a_batch_forms_when_the_instance_may_run) {
     EXPECT_EQ(held(), 0u);
 }
 
+// ---- sequences
+
+struct RateLimitedSequencesTest : RateLimitedModelTest {
+    static ModelConfig sequence_config(size_t instances) {
+        ModelConfig config = limited_config("sequences", instances, 1);
+        config.executor.instance_count = instances;
+        config.sequences.emplace();
+        config.sequences->max_idle_us = 3'600'000'000;
+        return config;
+    }
+    // Slots are numbered over all instances, so that ids 1, 2, 3... begin on instances 0, 1, 0...
+    std::unique_ptr<InferenceRequest> in_sequence(uint64_t id, uint64_t tag, uint32_t flags = 0) {
+        auto one = request(1, tag);
+        one->correlation_id = id;
+        one->flags = flags;
+        return one;
+    }
+};
+
+TEST_F(RateLimitedSequencesTest, instances_take_turns_each_with_its_own_sequences) {
+    start_threads = true;
+    auto model = make_watched(sequence_config(3));
+    auto rival = make_watched(limited_config("rival", 1, 1));
+    constexpr uint64_t kSequences = 8;
+    constexpr uint64_t kLength = 50;
+    for (uint64_t place = 0; place < kLength; ++place) {
+        for (uint64_t id = 1; id <= kSequences; ++id) {
+            const uint32_t flags = (place == 0 ? InferenceRequest::kSequenceStart : 0) |
+                                   (place + 1 == kLength ? InferenceRequest::kSequenceEnd : 0);
+            ASSERT_TRUE(infer(*model, in_sequence(id, id * 1000 + place, flags)).ok());
+        }
+        ASSERT_TRUE(infer(*rival, request(1)).ok());
+    }
+    std::vector<uint64_t> next(kSequences + 1);
+    for (const auto& response : sink.wait_and_take((kSequences + 1) * kLength)) {
+        EXPECT_EQ(response->status, Status());
+        const uint64_t id = response->request->tag / 1000;
+        if (id > 0) {
+            EXPECT_EQ(response->request->tag % 1000, next[id]++) << "sequence " << id;
+        }
+    }
+    model->stop();
+    rival->stop();
+    EXPECT_EQ(most_running, 1);
+    EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(RateLimitedSequencesTest, an_instance_that_holds_units_keeps_others_from_their_sequences) {
+    auto model = make_watched(sequence_config(2));
+    ASSERT_TRUE(infer(*model, in_sequence(1, 1, InferenceRequest::kSequenceStart)).ok());
+    ASSERT_TRUE(infer(*model, in_sequence(2, 2, InferenceRequest::kSequenceStart)).ok());
+    EXPECT_EQ(model->instances()[0]->take().kind, Pull::Kind::kBatch);
+    EXPECT_EQ(model->instances()[1]->take().kind, Pull::Kind::kIdle);
+    model->instances()[0]->complete();
+    EXPECT_EQ(model->instances()[1]->run_once().kind, Pull::Kind::kBatch);
+    EXPECT_EQ(sink.tags(), (std::vector<uint64_t>{1, 2}));
+    EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(RateLimitedSequencesTest, unloaded_they_run_what_waits) {
+    start_threads = true;
+    for (int round = 0; round < 30; ++round) {
+        auto model = make_watched(sequence_config(2));
+        for (uint64_t id : {1, 2, 3}) {
+            ASSERT_TRUE(
+                infer(*model, in_sequence(id, id, InferenceRequest::kSequenceStart)).ok());
+            ASSERT_TRUE(infer(*model, in_sequence(id, id)).ok());
+        }
+        model->stop();
+        EXPECT_EQ(sink.take().size(), 6u);
+    }
+    EXPECT_TRUE(limiter.uses().empty());
+}
+
+TEST_F(RateLimitedSequencesTest, those_that_could_never_run_are_not_built) {
+    RateLimiter small({{"R1", 3, std::nullopt}}, log);
+    rate_limiter = &small;
+    ModelConfig config = sequence_config(2);
+    config.needs[1].resources[0].count = 4;
+    EXPECT_EQ(try_make(config, scripted(echo)).status(),
+              invalid_arg("Resource count for \"R1\" is limited to 3 which will prevent scheduling "
+                          "of one or more model instances, the minimum required count is 4"));
+    EXPECT_TRUE(small.uses().empty());
+}
+
+// ---- loading
+
 TEST_F(RateLimitedModelTest, a_model_that_could_never_run_is_not_built) {
     RateLimiter small({{"R1", 3, std::nullopt}}, log);
     rate_limiter = &small;
