@@ -148,9 +148,9 @@ py::object cache_counters(const InferenceServer& server) {
     return out;
 }
 
-bool drain(InferenceServer& server, double timeout_s) {
+bool drain(InferenceServer& server, double timeout_s, bool end_sequences) {
     auto timeout_ns = static_cast<int64_t>(timeout_s * 1e9);
-    return server.drain(steady_clock().now_ns() + timeout_ns);
+    return server.drain(steady_clock().now_ns() + timeout_ns, end_sequences);
 }
 
 py::list in_flight(const InferenceServer& server) {
@@ -209,7 +209,8 @@ void bind_server(py::module_& module) {
              py::arg("name"), py::arg("version"))
         .def("statistics", &statistics, py::arg("name"), py::arg("version"))
         .def("cache_counters", &cache_counters)
-        .def("drain", &drain, py::arg("timeout_s"), py::call_guard<py::gil_scoped_release>())
+        .def("drain", &drain, py::arg("timeout_s"), py::arg("end_sequences"),
+             py::call_guard<py::gil_scoped_release>())
         .def("in_flight", &in_flight);
 
     module.def("describe_onnx_model", &describe_model, py::arg("library"), py::arg("path"),

@@ -78,6 +78,7 @@ Model::Model(const ModelConfig& config, const ModelContext& context)
     : identity_(identity_of(config)),
       batch_inputs_(config.batch_inputs),
       states_(config.sequences ? config.sequences->states : std::vector<SequenceState>()),
+      steps_(config.ensemble ? config.ensemble->steps : std::vector<EnsembleStep>()),
       splits_large_requests_(config.split_large_requests && config.executor.max_batch_size > 0),
       pool_(context.executor.pool),
       clock_(context.executor.clock),

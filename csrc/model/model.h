@@ -91,10 +91,19 @@ class Model {
     Status infer(std::unique_ptr<InferenceRequest>& request);
 
     ModelStatsSnapshot statistics() const;
-    // OK when every instance can run; unavailable, naming one that cannot.
+    // OK when every instance can run; unavailable, naming one that cannot. (Of the models that an
+    // ensemble is composed of, the registry knows.)
     Status check_ready() const;
     // Requests taken and not answered.
     uint64_t in_flight() const { return in_flight_.count(); }
+
+    // As the scheduler; an ensemble has none itself.
+    bool has_sequence(const CorrelationId& id) const {
+        return !is_ensemble() && scheduler_->has_sequence(id);
+    }
+    size_t open_sequences() const { return is_ensemble() ? 0 : scheduler_->open_sequences(); }
+    // What an ensemble is made of.
+    const std::vector<EnsembleStep>& steps() const { return steps_; }
 
     // From now on nobody enters any more. Idempotent; does not block.
     void shut() { admissions_.close(); }
@@ -140,6 +149,7 @@ class Model {
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
     const std::vector<SequenceState> states_;  // that instances keep for the scheduler
+    const std::vector<EnsembleStep> steps_;    // of an ensemble
     const bool splits_large_requests_;
     BlockPool& pool_;
     const Clock& clock_;

@@ -41,16 +41,37 @@ Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const
     return found->second.get();
 }
 
-Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version,
-                                      Caller caller) const {
+Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version, Caller caller,
+                                      const CorrelationId* sequence) const {
     std::shared_lock lock(mutex_);
-    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
-    if (refuses_clients_ && caller == Caller::kClient) {
+    Result<Model*> found = find(name, version);
+    if (sequence != nullptr && !retired_.empty() &&
+        !(found.ok() && found.value()->has_sequence(*sequence))) {
+        if (Model* before = retired_with(name, version, *sequence)) {
+            if (ModelRef held(*before); held) {
+                return held;
+            }
+        }
+    }
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, std::move(found));
+    if (refuses_clients_ && caller == Caller::kClient &&
+        !(sequence != nullptr && model->has_sequence(*sequence))) {
         return ModelRef();
     }
     ModelRef held(*model);
     TRITONPY_CHECK(held || closed_);  // what is published is open until then
     return held;
+}
+
+Model* ModelRegistry::retired_with(std::string_view name, int64_t version,
+                                   const CorrelationId& sequence) const {
+    const auto has_it = [&](const std::unique_ptr<Model>& model) {
+        const ModelIdentity& identity = *model->identity();
+        return identity.name == name && (version == -1 || version == identity.version) &&
+               model->has_sequence(sequence);
+    };
+    const auto found = std::find_if(retired_.begin(), retired_.end(), has_it);
+    return found == retired_.end() ? nullptr : found->get();
 }
 
 Result<std::shared_ptr<const ModelIdentity>> ModelRegistry::identity(std::string_view name,
@@ -69,8 +90,20 @@ Result<ModelStatsSnapshot> ModelRegistry::statistics(std::string_view name,
 
 Status ModelRegistry::check_ready(std::string_view name, int64_t version) const {
     std::shared_lock lock(mutex_);
+    return check(name, version);
+}
+
+// REQUIRES: mutex_. Ensembles nest, but not without end: the control plane loads no circles.
+Status ModelRegistry::check(std::string_view name, int64_t version) const {
     TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
-    return model->check_ready();
+    TRITONPY_RETURN_IF_ERROR(model->check_ready());
+    for (const EnsembleStep& step : model->steps()) {
+        if (Status ready = check(step.model_name, step.model_version); !ready.ok()) {
+            return unavailable("in ensemble '" + model->identity()->name + "', " +
+                               std::string(ready.message()));
+        }
+    }
+    return Status();
 }
 
 ModelRegistry::Entry& ModelRegistry::entry_of(std::string_view name) {
@@ -181,6 +214,11 @@ bool ModelRegistry::has_ensemble_in_flight() const {
     std::shared_lock lock(mutex_);
     return any_model(
         [](const Model& model) { return model.is_ensemble() && model.in_flight() > 0; });
+}
+
+bool ModelRegistry::has_open_sequences() const {
+    std::shared_lock lock(mutex_);
+    return any_model([](const Model& model) { return model.open_sequences() > 0; });
 }
 
 std::vector<Model*> ModelRegistry::models() const {

@@ -8,6 +8,9 @@
 // Nobody waits for those inside a model while it holds the lock: one inside an ensemble wants to
 // enter other models.
 //
+// A model that is taken out stays open for the sequences that it has until whoever took it out
+// stops it: a later request of one of them goes where it began, so that a reload loses no state.
+//
 // Versions that were unloaded or failed to load stay known as unavailable, as in Triton.
 //
 // Threads: thread-safe. Owns: the models, published and retired.
@@ -50,15 +53,19 @@ class ModelRegistry {
 
     // The model of a version (-1: the newest ready one), held open; an empty reference when the
     // registry is closed, for clients also when they are refused. not_found `Request for unknown
-    // model: ...`, or unavailable when the version is known and not ready.
+    // model: ...`, or unavailable when the version is known and not ready. With `sequence`, the id
+    // of one that a request goes on with, the model that has it: also one that is taken out, and
+    // while clients are refused.
     Result<ModelRef> enter(std::string_view name, int64_t version,
-                           Caller caller = Caller::kClient) const;
+                           Caller caller = Caller::kClient,
+                           const CorrelationId* sequence = nullptr) const;
 
     // As enter, also when the registry is closed.
     Result<std::shared_ptr<const ModelIdentity>> identity(std::string_view name,
                                                           int64_t version) const;
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
-    // As Model::check_ready; errors as identity.
+    // As Model::check_ready, for an ensemble also of all that it is composed of; errors as
+    // identity.
     Status check_ready(std::string_view name, int64_t version) const;
 
     // Makes `models` the versions that serve, and takes out those that they replace and those of
@@ -74,8 +81,9 @@ class ModelRegistry {
     // state`. A version that is ready stays so.
     void note_unavailable(std::string_view name, const std::vector<int64_t>& versions);
 
-    // From now on no client enters; waits for those in the middle of an ensemble's infer, so that
-    // every request that an ensemble has is in flight by then. Idempotent.
+    // From now on no client enters, but to go on with a sequence; waits for those in the middle of
+    // an ensemble's infer, so that every request that an ensemble has is in flight by then.
+    // Idempotent.
     void refuse_clients();
     // From now on nobody enters; closes every model (which waits for callers in the middle of
     // infer). Idempotent.
@@ -87,6 +95,8 @@ class ModelRegistry {
     std::vector<InFlight> in_flight() const;
     // Whether one of them is an ensemble.
     bool has_ensemble_in_flight() const;
+    // Whether a model has sequences that take more requests.
+    bool has_open_sequences() const;
 
   private:
     struct Entry {
@@ -110,6 +120,10 @@ class ModelRegistry {
     template <typename Predicate>
     void wait_while_any(Predicate is_inside) const;
     Result<Model*> find(std::string_view name, int64_t version) const;
+    Status check(std::string_view name, int64_t version) const;
+    // The retired model that has the sequence; null. REQUIRES: mutex_.
+    Model* retired_with(std::string_view name, int64_t version,
+                        const CorrelationId& sequence) const;
 
     mutable std::shared_mutex mutex_;  // guards what follows
     std::unordered_map<std::string, Entry, NameHash, std::equal_to<>> entries_;

@@ -46,6 +46,8 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool has_sequence(const CorrelationId& id) const override { return inner_->has_sequence(id); }
+    size_t open_sequences() const override { return inner_->open_sequences(); }
     void executed(size_t instance) override;
     bool is_watched() const override { return inner_->is_watched(); }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;

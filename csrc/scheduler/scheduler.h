@@ -66,10 +66,15 @@ class Scheduler : public RequestIntake {
                       std::vector<DroppedRequest>& dropped) = 0;
 
     // Whether each instance has requests of its own, which no sibling can run. Where so, `bell`
-    // (borrowed) is rung from now on for whoever would be woken in pull; REQUIRES: nobody pulls yet.
-    // Elsewhere wake is all there is to hear.
+    // (borrowed) is rung from now on for whoever would be woken in pull; REQUIRES: nobody pulls
+    // yet. Elsewhere wake is all there is to hear.
     virtual bool has_lanes() const { return false; }
     virtual void set_bell(InstanceBell& /*bell*/) {}
+
+    // Whether a sequence of this id takes more requests, and how many sequences do. (Iterative ones
+    // take none: they are over when their request is answered.)
+    virtual bool has_sequence(const CorrelationId& /*id*/) const { return false; }
+    virtual size_t open_sequences() const { return 0; }
 
     // The instance has run what it pulled last and may pull again. It comes once after each batch.
     virtual void executed(size_t /*instance*/) {}

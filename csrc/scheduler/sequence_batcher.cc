@@ -475,6 +475,16 @@ void SequenceBatcher::stop() {
     watch_.notify_all();
 }
 
+bool SequenceBatcher::has_sequence(const CorrelationId& id) const {
+    std::lock_guard lock(mutex_);
+    return !config_.iterative && slots_.is_open(id);
+}
+
+size_t SequenceBatcher::open_sequences() const {
+    std::lock_guard lock(mutex_);
+    return config_.iterative ? 0 : slots_.open_count();
+}
+
 size_t SequenceBatcher::queued() const {
     std::lock_guard lock(mutex_);
     return slots_.waiting();

@@ -60,6 +60,8 @@ class SequenceBatcher final : public Scheduler {
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     bool has_lanes() const override { return true; }
     void set_bell(InstanceBell& bell) override { bell_ = &bell; }
+    bool has_sequence(const CorrelationId& id) const override;
+    size_t open_sequences() const override;
     bool is_watched() const override { return true; }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
     Pull expire(std::vector<DroppedRequest>& dropped) override;

@@ -66,6 +66,7 @@ class SequenceSlots {
 
     // Whether a sequence of this id takes requests.
     bool is_open(const CorrelationId& id) const { return open_.contains(id); }
+    size_t open_count() const { return open_.size(); }
     // Adds the request to the open sequence of its id, or begins one.
     void add(std::unique_ptr<InferenceRequest> request, int64_t now_ns);
 

@@ -54,8 +54,10 @@ Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, Deferr
 
 Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
                                         ModelRegistry::Caller caller) const {
+    const bool starts = (request.flags & InferenceRequest::kSequenceStart) != 0;
     TRITONPY_ASSIGN_OR_RETURN(
-        ModelRef model, registry_.enter(request.model_name, request.model_version, caller));
+        ModelRef model, registry_.enter(request.model_name, request.model_version, caller,
+                                        starts ? nullptr : &request.correlation_id));
     if (!model) {
         return scheduler_stopping(request);
     }
@@ -80,6 +82,14 @@ void InferenceServer::publish(const std::string& name,
     std::vector<Model*> retired = registry_.publish(name, std::move(models), retire);
     if (retired.empty()) {
         return;
+    }
+    if (options_.start_threads) {
+        const auto are_over = [&] {
+            return std::ranges::all_of(
+                retired, [](const Model* model) { return model->open_sequences() == 0; });
+        };
+        wait_until(are_over, clock_.now_ns() + kSequenceFarewellNs,
+                   kSequenceFarewellLookNs);
     }
     for (Model* model : retired) {
         model->close();  // all of them first, so that they drain side by side
@@ -120,10 +130,18 @@ std::optional<CacheCounters> InferenceServer::cache_counters() const {
                                       : std::optional(response_cache_->counters());
 }
 
-bool InferenceServer::drain(int64_t deadline_ns) {
+bool InferenceServer::drain(int64_t deadline_ns, bool ends_sequences) {
     registry_.refuse_clients();
     if (options_.start_threads) {
-        wait_until([this] { return !registry_.has_ensemble_in_flight(); }, deadline_ns);
+        const auto goes_on = [&] {
+            return registry_.has_ensemble_in_flight() ||
+                   (!ends_sequences && registry_.has_open_sequences());
+        };
+        const bool over = wait_until([&] { return !goes_on(); }, deadline_ns,
+                                     kSequenceFarewellLookNs);
+        if (!over) {
+            return false;
+        }
     } else {
         run_ensembles();
     }
@@ -148,8 +166,7 @@ void InferenceServer::run_ensembles() {
 }
 
 template <typename Condition>
-bool InferenceServer::wait_until(Condition is_done, int64_t deadline_ns) {
-    constexpr int64_t kLongestSleepNs = int64_t{3600} * 1'000'000'000;
+bool InferenceServer::wait_until(Condition is_done, int64_t deadline_ns, int64_t look_ns) {
     while (true) {
         Parking::Ticket ticket = all_answered_.prepare();
         const bool done = is_done();
@@ -158,7 +175,7 @@ bool InferenceServer::wait_until(Condition is_done, int64_t deadline_ns) {
             all_answered_.cancel();
             return done;
         }
-        int64_t sleep_ns = std::min(deadline_ns - now_ns, kLongestSleepNs);
+        int64_t sleep_ns = std::min(deadline_ns - now_ns, look_ns);
         all_answered_.wait_until(ticket, SteadyClock().now_ns() + sleep_ns);
     }
 }

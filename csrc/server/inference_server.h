@@ -51,6 +51,11 @@ struct ServerOptions {
 
 class InferenceServer final {
   public:
+    // How long an unload waits for sequences that clients go on with, and how often it looks
+    // whether they have ended: nobody is told of one that was idle for too long.
+    static constexpr int64_t kSequenceFarewellNs = 30'000'000'000;
+    static constexpr int64_t kSequenceFarewellLookNs = 50'000'000;
+
     // `clock` and `log` are borrowed and outlive the server.
     InferenceServer(ServerOptions options, const Clock& clock, Log& log);
     // Waits until every request taken was answered. REQUIRES: no other thread is inside, all
@@ -71,8 +76,9 @@ class InferenceServer final {
     Result<std::unique_ptr<Model>> build_model(ModelConfig config);
 
     // Makes `models` (all called `name`) the ready versions of that name, atomically for requests:
-    // versions of `retire` and replaced versions stop taking requests, drain (this blocks until
-    // they have) and are freed. Other versions of the name stay as they are.
+    // versions of `retire` and replaced versions take no more requests, but of sequences that they
+    // have, for kSequenceFarewellNs; they drain (this blocks until they have) and are
+    // freed. Other versions of the name stay as they are.
     void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
                  const std::vector<int64_t>& retire);
 
@@ -98,11 +104,12 @@ class InferenceServer final {
     // Of the response cache; nothing where there is none.
     std::optional<CacheCounters> cache_counters() const;
 
-    // Refuses new inference to clients (unavailable `Server is stopping, ...`), lets ensembles end
-    // what they have, then refuses everybody, lets queued requests run at once, and waits until
-    // none is in flight or the clock passes `deadline_ns`. Returns whether all were answered in
-    // time. Without threads it runs what is queued itself. Idempotent; reading statistics goes on.
-    bool drain(int64_t deadline_ns);
+    // Refuses new inference to clients (unavailable `Server is stopping, ...`), lets ensembles and,
+    // unless `ends_sequences`, sequences end what they have begun, then refuses everybody, lets
+    // queued requests run at once, and waits until none is in flight. Returns whether all that was
+    // done when the clock passes `deadline_ns`; called again it goes on. Without threads it runs
+    // what is queued itself, and ends sequences. Idempotent; reading statistics goes on.
+    bool drain(int64_t deadline_ns, bool ends_sequences = true);
 
     // Models that have requests in flight, those being unloaded included.
     using InFlight = ModelRegistry::InFlight;
@@ -127,10 +134,11 @@ class InferenceServer final {
 
     // The model of a request, held open. unavailable when the server is stopping.
     Result<ModelRef> enter(const InferenceRequest& request, ModelRegistry::Caller caller) const;
-    // Blocks until `is_done()`, which the answer to a last request may bring about, or the clock
-    // passes `deadline_ns`; whether it is.
+    // Blocks until `is_done()`, which the answer to a last request may bring about and is looked at
+    // every `look_ns` besides, or the clock passes `deadline_ns`; whether it is.
     template <typename Condition>
-    bool wait_until(Condition is_done, int64_t deadline_ns);
+    bool wait_until(Condition is_done, int64_t deadline_ns, int64_t look_ns = kLongestSleepNs);
+    static constexpr int64_t kLongestSleepNs = int64_t{3600} * 1'000'000'000;
     // Without threads: runs what is queued until ensembles have ended, or nothing moves.
     void run_ensembles();
 

@@ -79,8 +79,8 @@ class InFlightModel(Protocol):
 class DrainingCore(Protocol):
     """What stopping asks of the core."""
 
-    def drain(self, timeout_s: float) -> bool:
-        """Refuse new inference and wait for the rest; whether all of it ended. Blocks."""
+    def drain(self, timeout_s: float, *, end_sequences: bool) -> bool:
+        """Refuse new inference, but in open sequences, and wait; whether all ended. Blocks."""
 
     def in_flight(self) -> Sequence[InFlightModel]:
         """Return what is in flight."""
@@ -230,9 +230,8 @@ class Server:
 
         None when they did not end in time.
         """
-        # From here on nothing new is taken. Before that is announced: io threads take requests
-        # while this thread does other things.
-        await self._blocking(partial(self._core.drain, 0.0))
+        # Nothing new is taken from here on, before that is announced: io threads go on meanwhile.
+        await self._blocking(partial(self._core.drain, 0.0, end_sequences=False))
         self._log.info("Waiting for in-flight requests to complete.")
         for remaining_s in range(self._options.exit_timeout_s, -1, -1):
             busy = [model for model in self._core.in_flight() if model.count]
@@ -246,7 +245,8 @@ class Server:
                     "in-flight inferences"
                 )
             wait_s = 1.0 if remaining_s else 0.0
-            if await self._blocking(partial(self._core.drain, wait_s)):
+            drain = partial(self._core.drain, wait_s, end_sequences=remaining_s == 0)
+            if await self._blocking(drain):
                 return float(remaining_s)
         return None
 

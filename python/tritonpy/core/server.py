@@ -110,9 +110,12 @@ class Core:
         raw = self._server.cache_counters()
         return None if raw is None else CacheCounters(**raw)
 
-    def drain(self, timeout_s: float) -> bool:
-        """Refuse new inference and wait for what is in flight; whether all of it ended in time."""
-        return self._server.drain(timeout_s)
+    def drain(self, timeout_s: float, *, end_sequences: bool = True) -> bool:
+        """Refuse new inference and wait for what is in flight; whether all of it ended in time.
+
+        Without `end_sequences` clients may go on with those they have, and they are waited for.
+        """
+        return self._server.drain(timeout_s, end_sequences)
 
     def in_flight(self) -> list[InFlight]:
         """Return what each model version still has to answer."""

@@ -94,6 +94,40 @@ TEST_F(ModelRegistryTest, publishing_replaces_retires_and_keeps_the_rest) {
               "Not found: Request for unknown model: 'm' version 99 is not found");
 }
 
+TEST_F(ModelRegistryTest, a_sequence_is_found_where_it_is_and_where_it_began_anew) {
+    const auto make_version = [&](int64_t version) {
+        ModelConfig config = make_config("m", version);
+        config.sequences.emplace();
+        std::vector<std::unique_ptr<Model>> models;
+        models.push_back(make(config));
+        return models;
+    };
+    const auto start_in = [&](int64_t version, CorrelationId id) {
+        auto one = request(1);
+        one->correlation_id = std::move(id);
+        one->flags = InferenceRequest::kSequenceStart;
+        EXPECT_TRUE(registry.enter("m", version).value()->infer(one).ok());
+    };
+    const auto version_with = [&](CorrelationId id, int64_t version = -1) {
+        return registry.enter("m", version, ModelRegistry::Caller::kClient, &id)
+            .value()
+            ->identity()
+            ->version;
+    };
+    registry.publish("m", make_version(1), {});
+    start_in(1, uint64_t{7});
+    start_in(1, std::string("again"));
+    const std::vector<Model*> retired = registry.publish("m", make_version(2), {1});
+    EXPECT_EQ(version_with(uint64_t{7}), 1);
+    EXPECT_EQ(version_with(uint64_t{7}, 2), 2) << "this version was asked for";
+    EXPECT_EQ(version_with(uint64_t{8}), 2);
+    EXPECT_EQ(version_with(std::string("again")), 1);
+    start_in(2, std::string("again"));
+    EXPECT_EQ(version_with(std::string("again")), 2);
+    retire(retired);
+    EXPECT_EQ(version_with(uint64_t{7}), 2);
+}
+
 TEST_F(ModelRegistryTest, a_model_that_was_found_takes_its_request_after_it_was_taken_out) {
     publish({1});
     auto found = registry.enter("m", -1);

@@ -46,8 +46,9 @@ struct EnsembleModelsTest : ::testing::Test {
     CollectingSink sink;
     std::unique_ptr<InferenceServer> server;
 
-    void start(ExecuteFunction execute = echo) {
+    void start(ExecuteFunction execute = echo, size_t response_cache_bytes = 0) {
         ServerOptions options;
+        options.response_cache_bytes = response_cache_bytes;
         options.make_factory = scripted(std::move(execute));
         server = std::make_unique<InferenceServer>(std::move(options), clock, log);
     }
@@ -100,6 +101,27 @@ TEST_F(EnsembleModelsTest, a_chain_answers_and_counts_as_one_model) {
     EXPECT_EQ(whole.compute_input.ns, steps.compute_input.ns);
     EXPECT_EQ(whole.compute_output.ns, steps.compute_output.ns);
     EXPECT_EQ(whole.batch_stats.at(2).compute_infer.count, 1u);
+}
+
+TEST_F(EnsembleModelsTest, an_answer_from_the_cache_runs_no_step) {
+    start(echo, 1 << 20);
+    publish(make_config("a"));
+    ModelConfig config = chain({"a", "a"});
+    config.response_cache = true;
+    publish(config);
+    for (uint64_t tag : {5, 5, 6}) {
+        send(tag);
+        auto responses = sink.wait_and_take(1);
+        ASSERT_TRUE(responses[0]->status.ok()) << responses[0]->status.message();
+        EXPECT_EQ(responses[0]->model->name, "ensemble");
+        EXPECT_EQ(values_of<float>(responses[0]->outputs[0])[0], static_cast<float>(tag));
+    }
+    const ModelStatsSnapshot whole = statistics("ensemble");
+    EXPECT_EQ(whole.success.count, 3u);
+    EXPECT_EQ(whole.cache_hit.count, 1u);
+    EXPECT_EQ(whole.cache_miss.count, 2u);
+    EXPECT_EQ(whole.inference_count, 4u);
+    EXPECT_EQ(statistics("a").success.count, 4u);
 }
 
 TEST_F(EnsembleModelsTest, a_step_that_fails_is_counted_as_other) {

@@ -38,6 +38,17 @@ struct WorkerModelsTest : ::testing::Test {
         models.push_back(server->build_model(config).value());
         server->publish(name, std::move(models), {});
     }
+    void publish_ensemble_of(const std::string& model) {
+        ModelConfig config = make_config("ensemble");
+        config.instances.clear();
+        EnsembleStep& step = config.ensemble.emplace().steps.emplace_back();
+        step.model_name = model;
+        step.inputs.push_back({"INPUT0", "INPUT0", false, 2});
+        step.outputs.push_back({"OUTPUT0", "OUTPUT0"});
+        std::vector<std::unique_ptr<Model>> models;
+        models.push_back(server->build_model(config).value());
+        server->publish("ensemble", std::move(models), {});
+    }
     Status infer(const std::string& model, uint64_t tag) {
         auto request = make_rows_request(1, &sink, tag);
         request->model_name = model;
@@ -67,6 +78,8 @@ TEST_F(WorkerModelsTest, a_request_passes_through_a_worker) {
     launcher.add(echo_script);
     publish("model", "python");
     EXPECT_TRUE(server->check_ready("model", -1).ok());
+    publish_ensemble_of("model");
+    EXPECT_TRUE(server->check_ready("ensemble", -1).ok());
     ASSERT_TRUE(infer("model", 5).ok());
     auto responses = sink.wait_and_take(1);
     ASSERT_TRUE(responses[0]->status.ok());
@@ -88,6 +101,9 @@ TEST_F(WorkerModelsTest, readiness_tells_of_a_worker_that_is_down) {
     const Status unhealthy = unavailable("Stub process 'model_0_0' is not healthy.");
     EXPECT_EQ(server->check_ready("model", 1), unhealthy);
     EXPECT_EQ(infer("model", 2), unhealthy);
+    publish_ensemble_of("model");
+    EXPECT_EQ(server->check_ready("ensemble", -1),
+              unavailable("in ensemble 'ensemble', Stub process 'model_0_0' is not healthy."));
     EXPECT_EQ(server->check_ready("other", -1),
               not_found("Request for unknown model: 'other' is not found"));
 }

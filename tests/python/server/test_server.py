@@ -57,9 +57,9 @@ class ServingFake(FakeCore):
     journal: Journal = field(default_factory=Journal)
     requests: int = 0
 
-    def drain(self, timeout_s: float) -> bool:
+    def drain(self, timeout_s: float, *, end_sequences: bool) -> bool:
         """Let one request end if there is time."""
-        self.journal.events.append(f"drain {timeout_s:g}")
+        self.journal.events.append(f"drain {timeout_s:g}{' and end' * end_sequences}")
         if timeout_s > 0:
             self.requests = max(self.requests - 1, 0)
         return self.requests == 0
@@ -199,7 +199,7 @@ async def test_requests_that_do_not_end_are_abandoned(scene: Scene) -> None:
         "drain 0",
         "drain 1",
         "drain 1",
-        "drain 0",
+        "drain 0 and end",
         "stop HTTP 0",
         "stop GRPC 0",
     ]
@@ -211,9 +211,9 @@ async def test_nothing_is_ready_while_requests_end(scene: Scene) -> None:
     ready: list[bool] = []
     drain = scene.core.drain
 
-    def look(timeout_s: float) -> bool:
+    def look(timeout_s: float, *, end_sequences: bool) -> bool:
         ready.append(scene.repository.is_ready(strict=False))
-        return drain(timeout_s)
+        return drain(timeout_s, end_sequences=end_sequences)
 
     scene.core.drain = look  # type: ignore[method-assign]
     await _run_until_started(scene)
@@ -301,7 +301,7 @@ async def test_a_load_that_does_not_end_is_abandoned(scene: Scene, gate: threadi
     outcome = await asyncio.wait_for(scene.server().run(stop), _LONG_S)
     assert outcome is Outcome.ABANDONED
     assert scene.log.errors == [_EXPIRED]
-    assert scene.events == ["drain 0", "drain 0"]
+    assert scene.events == ["drain 0", "drain 0 and end"]
 
 
 async def test_a_load_that_was_asked_for_ends_before_front_ends_stop(
@@ -317,9 +317,9 @@ async def test_a_load_that_was_asked_for_ends_before_front_ends_stop(
 
     drain = scene.core.drain
 
-    def drain_and_release(timeout_s: float) -> bool:
+    def drain_and_release(timeout_s: float, *, end_sequences: bool) -> bool:
         gate.set()
-        return drain(timeout_s)
+        return drain(timeout_s, end_sequences=end_sequences)
 
     scene.core.on_build = hold
     scene.core.drain = drain_and_release  # type: ignore[method-assign]
