@@ -55,6 +55,37 @@ def write_sum_model(
     return directory
 
 
+_HISTORY_CONFIG = """
+    backend: "onnxruntime"
+    max_batch_size: 4
+    input [ { name: "INPUT" data_type: TYPE_FP32 dims: [ 1 ] } ]
+    output [ { name: "HISTORY" data_type: TYPE_FP32 dims: [ -1 ] } ]
+    sequence_batching {
+      max_sequence_idle_microseconds: 60000000
+      state [ { input_name: "PAST" output_name: "HISTORY" data_type: TYPE_FP32 dims: [ -1 ]
+                use_same_buffer_for_input_output: true use_growable_memory: true } ]
+    }
+    instance_group [ { count: 1 kind: KIND_CPU } ]
+"""
+
+
+def write_history_model(repository: Path, name: str) -> None:
+    """Write a model whose state is all that its sequence brought, and grows with each request."""
+    directory = write_config(repository, name, _HISTORY_CONFIG)
+
+    def info(tensor: str, columns: str | int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(tensor, TensorProto.FLOAT, ["batch", columns])
+
+    graph = helper.make_graph(
+        [helper.make_node("Concat", ["PAST", "INPUT"], ["HISTORY"], axis=1)],
+        "history",
+        [info("INPUT", 1), info("PAST", "past")],
+        [info("HISTORY", "now")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, directory / "1" / "model.onnx")
+
+
 _CONTROLS_CONFIG = """
     backend: "python"
     max_batch_size: 4

@@ -33,6 +33,7 @@ from tests.conformance.sequence_models import (
     STATE_OUTPUT,
     write_controls_model,
     write_countdown_model,
+    write_history_model,
     write_sum_model,
 )
 
@@ -58,6 +59,7 @@ def sequences(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     directory = write_sum_model(repository, "from_ten", _IDLE + DIRECT, initial=initial)
     (directory / "initial_state").mkdir()
     (directory / "initial_state" / "ten").write_bytes(np.float32(10).tobytes())
+    write_history_model(repository, "history")
     for name in ("UINT64", "INT64", "UINT32", "INT32", "STRING"):
         write_controls_model(repository, f"told_{name}", f"TYPE_{name}")
     write_countdown_model(repository, "countdown")
@@ -114,6 +116,15 @@ def test_sequences_at_the_same_time_do_not_mix(sequences: RunningServer, model: 
 
 def test_initial_state_comes_from_a_file(client: Client) -> None:
     assert _sums(client, "from_ten", 1, [1, 2]) == [11, 13]
+
+
+def test_a_state_grows_along_its_variable_dimension(client: Client) -> None:
+    history: list[float] = [0]  # the initial state has one element
+    for count in range(1, 21):
+        result = client.infer("history", _number(count), sequence_id=3, sequence_start=count == 1)
+        history.append(count)
+        assert result.as_numpy("HISTORY").tolist() == [history]
+    client.infer("history", _number(0), sequence_id=3, sequence_end=True)
 
 
 def test_a_state_that_is_an_output_is_returned_and_others_are_not(client: Client) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelOptimizationPolicy,
-    ModelSequenceBatching,
 )
 
 
@@ -27,7 +26,6 @@ def unsupported_features(config: ModelConfig) -> list[str]:
         f"'{feature}' has no effect yet for model '{config.name}'"
         for feature in (
             *_model_features(config),
-            *_state_features(config.sequence_batching),
             *_optimization_features(config.optimization),
             *_instance_features(config),
         )
@@ -47,12 +45,6 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
             value = getattr(value, part)
         if value:
             yield field
-
-
-def _state_features(sequence: ModelSequenceBatching) -> Iterator[str]:
-    # (One buffer for input and output saves a copy on other servers; here there is none to save.)
-    if any(state.use_growable_memory for state in sequence.state):
-        yield "sequence_batching.state.use_growable_memory"
 
 
 def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:
