@@ -12,8 +12,9 @@
 //                one thread at a time, with no lock held;
 //             2. a response goes out as soon as all before it have, on the thread that brought
 //                the last of those or on one already delivering.
-// Limits: none of its own: the scheduler takes no request while held() is at the queue's limit. How
-// much a decoupled model may say before its turn is for whoever runs it to bound.
+// Limits: none of its own: the scheduler takes no request while held() is at the queue's limit.
+// What a decoupled model says before its turn keeps its memory, and whoever runs the model waits
+// while too much of that is out: a worker's sender does.
 #pragma once
 
 #include <atomic>

@@ -2,9 +2,10 @@
 // requests of the ensemble.
 //
 // A run that finds no slot leaves itself in a line and goes on with what else it can do; whoever
-// gives a slot back hands it to the first in line, on its own thread. So nobody ever blocks, where
-// Triton lets the thread wait that brought the answer of the step before. The price is that what
-// waits is held: a decoupled model that answers faster than the next step runs is not slowed.
+// gives a slot back hands it to the first in line, on its own thread. So nobody ever blocks here,
+// where Triton lets the thread wait that brought the answer of the step before. A decoupled model
+// that answers faster than the next step runs is slowed at its source: what stands in line keeps
+// its memory, and a worker's sender waits while the server has too much of its responses.
 //
 // Threads: thread-safe. Borrows: the runs in line, until each has its slot.
 // Invariants: 1. a step has at most `limit` slots taken;
