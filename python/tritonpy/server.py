@@ -244,9 +244,8 @@ class Server:
                     f"Model '{model.model_name}' (version {model.model_version}) has {model.count} "
                     "in-flight inferences"
                 )
-            wait_s = 1.0 if remaining_s else 0.0
-            drain = partial(self._core.drain, wait_s, end_sequences=remaining_s == 0)
-            if await self._blocking(drain):
+            wait = partial(self._core.drain, min(remaining_s, 1), end_sequences=not remaining_s)
+            if await self._blocking(wait):
                 return float(remaining_s)
         return None
 
@@ -316,6 +315,7 @@ def _parts(options: ServerOptions, log: Log) -> _Parts:
         cache_directory(os.environ),
         verbose_level=lambda: log.settings().verbose_level,
         stub_timeout_s=options.python.stub_timeout_s,
+        load_timeout_s=options.python.load_timeout_s,
     )
     core = Core(log, onnxruntime_library_path(), workers, options.limits)
     repository = ModelRepository(

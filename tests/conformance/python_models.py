@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import textwrap
 from pathlib import Path
@@ -12,6 +14,8 @@ from tests.conformance.clients import Client
 from tests.conformance.running_server import RunningServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python_models"
+# How long something that hangs may keep a test from failing; nothing is measured against it.
+_GUARD_S = 60
 # Questions until something must have happened: minutes, where it takes milliseconds.
 _QUESTIONS_MAX = 100_000
 IDENTITY_CONFIG = """
@@ -66,3 +70,16 @@ def worker_of(server: RunningServer, instance: str) -> psutil.Process:
     """Return the worker of an instance whose model prints `worker <pid>` as it is initialised."""
     lines = [line for line in server.output.splitlines() if f"{instance}: worker " in line]
     return psutil.Process(int(lines[-1].rpartition(" ")[2].rstrip('"')))
+
+
+def process_ends(pid: int) -> bool:
+    """Whether a process ends; waits for it."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    poll = select.poll()
+    poll.register(watched, select.POLLIN)
+    ended = bool(poll.poll(_GUARD_S * 1000))
+    os.close(watched)
+    return ended

@@ -6,7 +6,6 @@ Method: workers killed under load, servers killed outright, and what the system 
 from __future__ import annotations
 
 import os
-import select
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 from tests.conformance.conftest import connect
 from tests.conformance.metrics_page import wait_until_waiting
 from tests.conformance.python_models import (
+    process_ends,
     wait_until_ready,
     worker_of,
     workers_of,
@@ -91,19 +91,6 @@ class Load:
                     self.errors.append(str(error))
 
 
-def _ended(pid: int) -> bool:
-    """Whether a process ends; waits for it."""
-    try:
-        watched = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    poll = select.poll()
-    poll.register(watched, select.POLLIN)
-    ended = bool(poll.poll(_GUARD_S * 1000))
-    os.close(watched)
-    return ended
-
-
 def test_killed_workers_fail_only_what_they_hold(frontend: str, tmp_path: Path) -> None:
     write_python_model(tmp_path, "killed", _ANNOUNCED)
     write_python_model(tmp_path, "spared", _ANNOUNCED)
@@ -116,7 +103,7 @@ def test_killed_workers_fail_only_what_they_hold(frontend: str, tmp_path: Path) 
         for death in range(_DEATHS):
             worker = worker_of(server, "killed_0")
             worker.kill()
-            assert _ended(worker.pid)
+            assert process_ends(worker.pid)
             server.wait_for(f"(process {worker.pid}) has ended: killed by signal 9")
             wait_until_ready(client, "killed")
             load.wait_for_success()
@@ -191,7 +178,7 @@ def test_no_worker_outlives_a_killed_server(frontend: str, tmp_path: Path) -> No
         assert len(workers) == 1
         os.kill(server.pid, 9)
         server.wait()
-        assert [_ended(worker.pid) for worker in workers] == [True]
+        assert [process_ends(worker.pid) for worker in workers] == [True]
 
 
 def test_stopping_a_server_lets_models_finalise(frontend: str, tmp_path: Path) -> None:
@@ -201,7 +188,7 @@ def test_stopping_a_server_lets_models_finalise(frontend: str, tmp_path: Path) -
         (worker,) = workers_of(server)
         assert server.stop() == 0
         assert "m_0: the last words" in server.output
-        assert _ended(worker.pid)
+        assert process_ends(worker.pid)
 
 
 def test_unloading_and_reloading_leaves_nothing(frontend: str, tmp_path: Path) -> None:
@@ -232,7 +219,7 @@ def test_a_server_that_gives_up_waiting_leaves_no_worker(frontend: str, tmp_path
         server.wait_for("m_0: hanging")
         server.ask_to_stop()
         assert server.wait() == 1
-        assert _ended(worker.pid)
+        assert process_ends(worker.pid)
         asking.join()
 
 

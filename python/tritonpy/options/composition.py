@@ -245,7 +245,7 @@ def _python_options(line: CommandLine) -> PythonOptions:
                 stub_timeout_s = integer(1)(setting.value)
             except OptionError as error:
                 raise OptionError(f"--backend-config {_STUB_TIMEOUT}: {error}") from error
-    return PythonOptions(stub_timeout_s)
+    return PythonOptions(stub_timeout_s, line.value("python-load-timeout", int))
 
 
 def _is_of_python(setting: Setting) -> bool:

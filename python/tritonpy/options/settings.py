@@ -149,6 +149,7 @@ class PythonOptions:
     """The workers of Python models."""
 
     stub_timeout_s: int = 30  # what a worker may take to end
+    load_timeout_s: int = 0  # what a model may take to start in it; 0: any time
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,6 +346,12 @@ _RESOURCES = Section(
             "Seconds that one execution of a Python model may take before its worker is killed and "
             "started again; 0: any time.",
         ),
+        _int(
+            "python-load-timeout",
+            0,
+            "Seconds that a Python model may take to be imported and initialised, or to complete "
+            "its config, before its worker is killed and its load fails; 0: any time.",
+        ),
         _text("repoagent-directory", "/opt/tritonserver/repoagents", "Where agents are.", _NONE),
     ),
 )

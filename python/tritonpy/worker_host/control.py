@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, Protocol
 
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
@@ -67,13 +68,17 @@ class ControlServer:
         self._thread = threading.Thread(target=self._run, name=f"control {name}", daemon=True)
         self._thread.start()
 
-    def start(self, message: Mapping[str, Any]) -> Message:
+    def start(self, message: Mapping[str, Any], timeout_s: float | None = None) -> Message:
         """Send the start message and return how the start went. Blocks as long as it takes.
 
-        Raises InternalError `Stub process '<instance>' is not healthy.` when the worker dies.
+        Raises InternalError `Stub process '<instance>' is not healthy.` when the worker dies, and
+        TimeoutError after `timeout_s`.
         """
         self._channel.send(message)
-        return self.started.result()
+        try:
+            return self.started.result(timeout_s)
+        except FutureTimeoutError as error:  # TimeoutError itself from Python 3.11 on
+            raise TimeoutError from error
 
     def ask_ready(self) -> Future[bool]:
         """Ask the model's own is_ready; a question that is not answered yet is shared.

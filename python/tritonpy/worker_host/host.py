@@ -1,7 +1,8 @@
 """The host of all workers: starts them for the core, reaps them, and asks how they are.
 
-A start is over when the model is initialised, failed, or dead; how long its `initialize` takes is
-the model's affair. Whatever happens to a worker is said in the log under its instance's name.
+A start is over when the model is initialised, failed, or dead, or when it takes longer than the
+operator allows; how long its `initialize` takes is the model's affair otherwise. Whatever happens
+to a worker is said in the log under its instance's name.
 """
 
 from __future__ import annotations
@@ -67,11 +68,13 @@ class WorkerHost:
         *,
         verbose_level: Callable[[], int],
         stub_timeout_s: float,
+        load_timeout_s: float = 0,
         program: Path = WORKER_PROGRAM,
     ) -> None:
         """`cache` keeps unpacked environments; `stub_timeout_s` is what a worker's end may take.
 
-        `program` is what workers run.
+        `load_timeout_s` is what a model may take to start, 0 for any time; `program` is what
+        workers run.
         """
         self.metrics = MetricStore()
         self.models = ModelControl()
@@ -80,6 +83,7 @@ class WorkerHost:
         self._interpreters = Interpreters(cache)
         self._verbose_level = verbose_level
         self._stub_timeout_s = stub_timeout_s
+        self._load_timeout_s = load_timeout_s or None
         self._on_health_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._workers: dict[int, _Worker] = {}
@@ -91,7 +95,8 @@ class WorkerHost:
 
         The descriptors belong to the caller. Blocks until the model is initialised. The calling
         thread must live as long as the worker, which the kernel kills when that thread ends.
-        Raises InternalError with the reason, a traceback where the model has one.
+        Raises InternalError with the reason, a traceback where the model has one, also when it is
+        not initialised in time.
         """
         spec = WorkerSpec.from_text(spec_text)
         process, ends = start_serving(
@@ -112,8 +117,8 @@ class WorkerHost:
     def ended(self, pid: int) -> str:
         """Reap a worker whose channels are closed, killing it when it stays; return its end."""
         with self._lock:
-            worker = self._workers.pop(pid, None)
-        return "not known" if worker is None else worker.end(self._stub_timeout_s)
+            worker = self._workers.get(pid)
+        return "not known" if worker is None else self._forget(worker, self._stub_timeout_s)
 
     def health_changed(self) -> None:
         """Some instance can run again, or no more; the core says so."""
@@ -134,7 +139,7 @@ class WorkerHost:
         worker = self._serve(spec, process)
         message = self._start_message(spec, "auto_complete", spec.model_name, "KIND_CPU", 0)
         outcome = self._started(worker, message, "completed")
-        worker.end(min(self._stub_timeout_s, _GIVEN_UP_S))
+        self._forget(worker, min(self._stub_timeout_s, _GIVEN_UP_S))
         config = outcome.get("config")
         return config if isinstance(config, dict) else None
 
@@ -156,7 +161,7 @@ class WorkerHost:
         return [ReadyCheck(worker.process.name, worker.control.ask_ready()) for worker in workers]
 
     def kill_all(self) -> None:
-        """Kill every worker that runs: the server does not wait any longer."""
+        """Kill every worker that runs or starts: the server does not wait any longer."""
         with self._lock:
             workers: Iterable[_Worker] = tuple(self._workers.values())
         for worker in workers:
@@ -173,7 +178,16 @@ class WorkerHost:
             process.kill()
             process.end(self._stub_timeout_s)
             raise
-        return _Worker(spec, process, control)
+        worker = _Worker(spec, process, control)
+        with self._lock:
+            self._workers[process.pid] = worker
+        return worker
+
+    def _forget(self, worker: _Worker, patience_s: float) -> str:
+        """Reap a worker; return how it ended."""
+        with self._lock:
+            self._workers.pop(worker.process.pid, None)
+        return worker.end(patience_s)
 
     def _start_message(
         self, spec: WorkerSpec, mode: str, instance_name: str, kind: str, device_id: int
@@ -183,11 +197,19 @@ class WorkerHost:
     def _started(self, worker: _Worker, message: dict[str, Any], wanted: str) -> dict[str, Any]:
         """Return the worker's outcome; end the worker and raise InternalError for another one."""
         try:
-            outcome = worker.control.start(message)
+            outcome = worker.control.start(message, self._load_timeout_s)
+        except TimeoutError:
+            worker.process.kill()
+            self._forget(worker, self._stub_timeout_s)
+            raise InternalError(
+                f"Python model instance '{worker.process.name}' did not start within "
+                f"{self._load_timeout_s:g} seconds and its worker was killed"
+            ) from None
         except InternalError:
-            self._log.warning(f"{worker.process.name}: {worker.end(self._stub_timeout_s)}")
+            ending = self._forget(worker, self._stub_timeout_s)
+            self._log.warning(f"{worker.process.name}: {ending}")
             raise
         if outcome.get("op") != wanted:
-            worker.end(min(self._stub_timeout_s, _GIVEN_UP_S))
+            self._forget(worker, min(self._stub_timeout_s, _GIVEN_UP_S))
             raise InternalError(str(outcome.get("error", "the worker did not say why")))
         return outcome

@@ -127,6 +127,7 @@ _OURS = {
     "idle-timeout-secs",
     "request-timeout-secs",
     "python-worker-timeout",
+    "python-load-timeout",
     "http-use-ssl",
     "http-use-ssl-mutual",
     "http-server-cert",

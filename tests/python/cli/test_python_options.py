@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tritonpy.options import OptionError, ParsedOptions, parse_options
+from tritonpy.options import OptionError, ParsedOptions, PythonOptions, parse_options
 
 
 def _parsed(*arguments: str) -> ParsedOptions:
@@ -16,11 +16,15 @@ def _parsed(*arguments: str) -> ParsedOptions:
 
 def test_workers_of_python_models_have_timeouts() -> None:
     given = _parsed(
-        "--python-worker-timeout=7", "--backend-config=python,stub-timeout-seconds=5"
+        "--python-worker-timeout=7",
+        "--python-load-timeout=9",
+        "--backend-config=python,stub-timeout-seconds=5",
     ).options
-    assert (given.repository.python_worker_timeout_s, given.python.stub_timeout_s) == (7, 5)
+    assert given.repository.python_worker_timeout_s == 7
+    assert given.python == PythonOptions(stub_timeout_s=5, load_timeout_s=9)
     default = _parsed().options
-    assert (default.repository.python_worker_timeout_s, default.python.stub_timeout_s) == (0, 30)
+    assert default.repository.python_worker_timeout_s == 0
+    assert default.python == PythonOptions(stub_timeout_s=30, load_timeout_s=0)
     with pytest.raises(OptionError, match=r"^--backend-config stub-timeout-seconds: Provided"):
         _parsed("--backend-config=python,stub-timeout-seconds=0")
 

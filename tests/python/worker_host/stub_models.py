@@ -69,7 +69,9 @@ class WaitableLog:
 class StubHost:
     """A host over stub workers; a context manager that ends those that a test leaves."""
 
-    def __init__(self, directory: Path, stub_timeout_s: float = GUARD_S) -> None:
+    def __init__(
+        self, directory: Path, stub_timeout_s: float = GUARD_S, load_timeout_s: float = 0
+    ) -> None:
         self.directory = directory
         self.log = WaitableLog()
         self.host = WorkerHost(
@@ -77,6 +79,7 @@ class StubHost:
             directory / "cache",
             verbose_level=lambda: 3,
             stub_timeout_s=stub_timeout_s,
+            load_timeout_s=load_timeout_s,
             program=STUB,
         )
         self.metrics, self.models = self.host.metrics, self.host.models

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,37 @@ def test_death_during_the_start_is_noticed_at_once_and_logged(stubs: StubHost) -
         stubs.launch("raise RuntimeError('a wreck')")
     assert stubs.log.texts()[-2:] == ["m_0_0: RuntimeError: a wreck", "m_0_0: exited with code 1"]
     assert _descriptors() == before
+
+
+def test_start_that_hangs_ends_in_time_and_leaves_nothing(tmp_path: Path) -> None:
+    before = _descriptors()
+    hanging = "import signal, subprocess\nsubprocess.Popen(['sleep', '1000'])\nsignal.pause()"
+    with StubHost(tmp_path, load_timeout_s=0.5) as stubs:
+        late = "did not start within 0.5 seconds and its worker was killed$"
+        with pytest.raises(InternalError, match=rf"^Python model instance 'm_0_0' {late}"):
+            stubs.launch(hanging)
+        with pytest.raises(InternalError, match=rf"^Python model instance 'm' {late}"):
+            stubs.host.complete(stubs.spec(hanging))
+    assert _descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_start_that_hangs_ends_with_the_server(stubs: StubHost) -> None:
+    failures: list[str] = []
+
+    def launch() -> None:
+        try:
+            stubs.launch("import signal\nprint('hanging', flush=True)\nsignal.pause()")
+        except InternalError as error:
+            failures.append(error.message)
+
+    launching = threading.Thread(target=launch)
+    launching.start()
+    stubs.log.wait_for("hanging")
+    stubs.host.kill_all()
+    launching.join()
+    assert failures == ["Stub process 'm_0_0' is not healthy."]
 
 
 @pytest.mark.parametrize(
