@@ -15,6 +15,8 @@ from tritonpy.worker_host import WorkerSpec
 
 # Lets a model complete its own config; None where it has nothing to say.
 CompletePythonModel: TypeAlias = Callable[[WorkerSpec], Mapping[str, Any] | None]
+# Makes what the workers of one version are started with, of its config, number, file and directory.
+MakeWorkerSpec: TypeAlias = Callable[[ModelConfig, int, Path, Path], WorkerSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +51,8 @@ class Backend:
     # Whether models get batch inputs and may have batch outputs.
     has_batch_io: bool = False
     # What workers that run the model are started with, where the backend has workers.
-    worker_spec: Callable[[ModelConfig, int, Path, Path], WorkerSpec] | None = None
+    worker_spec: MakeWorkerSpec | None = None
+    # What runs every model of the backend, in place of a file that each model has.
+    file: Path | None = None
+    # The backend of the core that runs the models; "": the one of this name.
+    executor: str = ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tritonpy.backends.backend import Backend, CompletionContext
+from tritonpy.backends.backend import Backend, CompletionContext, MakeWorkerSpec
 from tritonpy.config.config_json import config_from_json
 from tritonpy.config.normalize import normalize
 from tritonpy.config.validate import require_valid
@@ -33,11 +33,17 @@ _COMPLETION: Final = "auto_complete_config"
 _CPU_ONLY_INPUTS: Final = "FORCE_CPU_ONLY_INPUT_TENSORS"
 
 
-def _complete(config: ModelConfig, file: Path, context: CompletionContext) -> ModelConfig:
+def complete_python(
+    config: ModelConfig,
+    file: Path,
+    context: CompletionContext,
+    make_spec: MakeWorkerSpec = worker_spec,
+) -> ModelConfig:
+    """Complete a config as `Backend.complete` does; a worker that helps runs by `make_spec`."""
     _require_known_values(config)
     completed = config
     if context.auto_complete and _may_complete(file):
-        spec = worker_spec(config, context.version, file, context.model_directory)
+        spec = make_spec(config, context.version, file, context.model_directory)
         said = context.complete_python_model(spec)
         if said is not None:
             completed = _completed(config, said)
@@ -106,7 +112,7 @@ def _missing_file(file: Path, _instance_name: str) -> TritonError:
 PYTHON: Final = Backend(
     "python",
     needs_file=True,
-    complete=_complete,
+    complete=complete_python,
     missing_file=_missing_file,
     worker_spec=worker_spec,
 )

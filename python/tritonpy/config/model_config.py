@@ -102,18 +102,20 @@ def lower(
     warmup: tuple[WarmupSample, ...] = (),
     ensemble: EnsembleSpec | None = None,
     sequences: SequenceBatchingSpec | None = None,
+    executor: str = "",
 ) -> CoreModelConfig:
     """Return the plain values of one version of a model. REQUIRES: `config` is valid.
 
     `labels` are those of the label files, by output name (`read_labels`), `warmup` the samples with
-    their data (`read_warmup`), `sequences` what `lower_sequence` returns.
+    their data (`read_warmup`), `sequences` what `lower_sequence` returns, `executor` the core's
+    backend where that is not the one that the config names.
     """
     optimization = config.optimization
     sources = scatter_sources(config)
     return CoreModelConfig(
         name=config.name,
         version=version,
-        backend=config.backend,
+        backend=executor or config.backend,
         model_path=str(model_path),
         max_batch_size=config.max_batch_size,
         inputs=tuple(_input_spec(tensor) for tensor in config.input),

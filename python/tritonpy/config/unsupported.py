@@ -33,8 +33,13 @@ def unsupported_features(config: ModelConfig) -> list[str]:
 
 
 def _model_features(config: ModelConfig) -> Iterator[str]:
+    # (A Python file is what runs the model.)
+    if not config.runtime.endswith(".py") and config.runtime not in (
+        "",
+        f"libtriton_{config.backend}.so",
+    ):
+        yield "runtime"
     for field in (
-        "runtime",
         "cc_model_filenames",
         "model_repository_agents.agents",
         "model_operations.op_library_filename",

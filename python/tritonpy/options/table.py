@@ -331,7 +331,11 @@ _RESOURCES = Section(
         ),
         _list("model-load-gpu-limit", gpu_limit, "device:fraction", "Memory for models.", _NONE),
         _bool("allow-client-shm", False, "Let clients register shared memory.", _DEFAULT_ONLY),
-        _text("backend-directory", "/opt/tritonserver/backends", "Where backends are.", _NONE),
+        _text(
+            "backend-directory",
+            "/opt/tritonserver/backends",
+            "Where backends that are Python programs are: <backend>/model.py.",
+        ),
         _list(
             "backend-config",
             scoped_setting("backend-config", "backend name", scope_required=False),

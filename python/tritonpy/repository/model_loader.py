@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tritonpy.backends import BACKENDS, Backend, CompletePythonModel, CompletionContext
+from tritonpy.backends import Backend, CompletePythonModel, CompletionContext, find_backend
 from tritonpy.config.autocomplete import (
     artefact_path,
     complete_from_files,
@@ -219,8 +219,8 @@ class ModelLoader:
         raise_problems(polled.problems)
         if polled.config.platform == ENSEMBLE:
             return self._build_ensemble(polled, version)
-        backend = _backend_of(polled.config)
-        file = _model_file(backend, polled.config, version.directory)
+        backend = _backend_of(polled.config, self._options.backend_directory)
+        file = backend.file or _model_file(backend, polled.config, version.directory)
         directory = polled.location.path
         context = self._completion_context(backend, version.version, directory)
         config = backend.complete(polled.config, file, context)
@@ -238,6 +238,7 @@ class ModelLoader:
             self._options.python_worker_timeout_s,
             read_warmup(config, directory),
             sequences=lower_sequence(config, directory, self._options.delay_until_backlogged),
+            executor=backend.executor,
         )
         built = self._core.build_model(lowered)
         return BuiltVersion(version.version, version.key, config, labels, built)
@@ -265,16 +266,11 @@ class ModelLoader:
         )
 
 
-def _backend_of(config: ModelConfig) -> Backend:
+def _backend_of(config: ModelConfig, directory: Path) -> Backend:
     reason = unsupported_scheduler(config)
     if reason is not None:
         raise UnsupportedError(reason)
-    backend = BACKENDS.get(config.backend)
-    if backend is None:
-        raise InvalidArgError(
-            f"unable to find backend library for backend '{config.backend}', try specifying "
-            "runtime on the model configuration."
-        )
+    backend = find_backend(config, directory)
     if (config.batch_input or config.batch_output) and not backend.has_batch_io:
         raise InvalidArgError(  # the platforms are those of Triton's text
             "batch inputs and batch outputs are only supported for custom platform and TensorRT "
