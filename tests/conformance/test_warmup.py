@@ -58,6 +58,43 @@ _PICKY = """
             return responses
 """
 
+# Says what its controls are.
+_CONTROLLED = """
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            responses = []
+            for request in requests:
+                tensors = {t.name(): t.as_numpy().ravel().tolist() for t in request.inputs()}
+                pb_utils.Logger.log_info(f"controlled got {sorted(tensors.items())}")
+                array = np.array([tensors["INPUT0"]], np.float32)
+                responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", array)]))
+            return responses
+"""
+_CONTROLS = """
+    sequence_batching {
+        control_input [
+            {
+                name: "START"
+                control [ { kind: CONTROL_SEQUENCE_START int32_false_true: [ 0, 1 ] } ]
+            },
+            {
+                name: "CORRID"
+                control [ { kind: CONTROL_SEQUENCE_CORRID data_type: TYPE_UINT64 } ]
+            }
+        ]
+    }
+    model_warmup {
+        name: "controls"
+        batch_size: 1
+        inputs { key: "INPUT0" value { data_type: TYPE_FP32 dims: 2 zero_data: true } }
+        inputs { key: "START" value { data_type: TYPE_INT32 dims: 1 input_data_file: "one" } }
+        inputs { key: "CORRID" value { data_type: TYPE_UINT64 dims: 1 zero_data: true } }
+    }
+"""
+
 
 def _picky_config(data: str, batch_size: int) -> str:
     return f"""
@@ -95,6 +132,9 @@ def _write_models(repository: Path) -> None:
     write_python_model(repository, "picky", _PICKY, _picky_config('input_data_file: "ones"', 3))
     (repository / "picky" / "warmup").mkdir()
     (repository / "picky" / "warmup" / "ones").write_bytes(np.ones(2, np.float32).tobytes())
+    write_python_model(repository, "controlled", _CONTROLLED, IDENTITY_CONFIG + _CONTROLS)
+    (repository / "controlled" / "warmup").mkdir()
+    (repository / "controlled" / "warmup" / "one").write_bytes(np.int32(1).tobytes())
     write_python_model(repository, "failing", _PICKY, _picky_config("zero_data: true", 2))
     for name, file, dims in (
         ("missing", "nowhere", 2),
@@ -187,6 +227,23 @@ def test_every_worker_runs_a_sample_as_one_batch(
     array = np.full((1, 2), 5, np.float32)
     np.testing.assert_array_equal(
         control.infer("picky", {"INPUT0": array}).as_numpy("OUTPUT0"), array
+    )
+
+
+def test_a_sample_may_name_the_controls_of_sequences(
+    verbose_server: RunningServer, control: Client
+) -> None:
+    control.raw.load_model("controlled")
+    verbose_server.wait_for(
+        "controlled_0: controlled got [('CORRID', [0]), ('INPUT0', [0.0, 0.0]), ('START', [1])]"
+    )
+    array = np.full((1, 2), 5, np.float32)
+    result = control.infer(
+        "controlled", {"INPUT0": array}, sequence_id=7, sequence_start=True, sequence_end=True
+    )
+    np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), array)
+    verbose_server.wait_for(
+        "controlled_0: controlled got [('CORRID', [7]), ('INPUT0', [5.0, 5.0]), ('START', [1])]"
     )
 
 
