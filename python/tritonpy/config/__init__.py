@@ -23,7 +23,11 @@ from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.config.pbtxt import parse_config, print_config
 from tritonpy.config.stages import core_stage, onnx_stage
-from tritonpy.config.unsupported import unsupported_features, unsupported_scheduler
+from tritonpy.config.unsupported import (
+    gpu_features,
+    unsupported_features,
+    unsupported_scheduler,
+)
 from tritonpy.config.validate import require_valid, validate
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
@@ -46,6 +50,7 @@ __all__ = [
     "config_to_json",
     "core_stage",
     "data_type_of",
+    "gpu_features",
     "lower",
     "normalize",
     "onnx_stage",

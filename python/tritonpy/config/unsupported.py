@@ -1,13 +1,17 @@
-"""What a config may ask for and this server does not do yet."""
+"""What a config may ask for and this server does not do: not yet, or not without GPUs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelOptimizationPolicy,
 )
+
+# What `model_metrics` may set the buckets of, in Triton.
+_CUSTOMIZABLE_FAMILY: Final = "nv_inference_first_response_histogram_ms"
 
 
 def unsupported_scheduler(config: ModelConfig) -> str | None:
@@ -22,14 +26,19 @@ def unsupported_scheduler(config: ModelConfig) -> str | None:
 
 def unsupported_features(config: ModelConfig) -> list[str]:
     """Return one text for each setting that is read and checked, but has no effect yet."""
-    return [
+    without_effect = [
         f"'{feature}' has no effect yet for model '{config.name}'"
-        for feature in (
-            *_model_features(config),
-            *_optimization_features(config.optimization),
-            *_instance_features(config),
-        )
+        for feature in (*_model_features(config), *_optimization_features(config.optimization))
     ]
+    return [*without_effect, *_unknown_families(config)]
+
+
+def gpu_features(config: ModelConfig) -> str | None:
+    """Return the line that names all settings that mean something only where there are GPUs."""
+    features = ", ".join(f"'{feature}'" for feature in _gpu_features(config))
+    if not features:
+        return None
+    return f"settings of model '{config.name}' that concern only GPUs have no effect: {features}"
 
 
 def _model_features(config: ModelConfig) -> Iterator[str]:
@@ -40,30 +49,50 @@ def _model_features(config: ModelConfig) -> Iterator[str]:
     ):
         yield "runtime"
     for field in (
-        "cc_model_filenames",
         "model_repository_agents.agents",
         "model_operations.op_library_filename",
-        "model_metrics.metric_control",
     ):
         value: object = config
         for part in field.split("."):
             value = getattr(value, part)
         if value:
             yield field
+    if _CUSTOMIZABLE_FAMILY in _metric_families(config):
+        yield "model_metrics.metric_control"
+
+
+def _metric_families(config: ModelConfig) -> list[str]:
+    return [control.metric_identifier.family for control in config.model_metrics.metric_control]
+
+
+def _unknown_families(config: ModelConfig) -> Iterator[str]:
+    for family in _metric_families(config):
+        if family != _CUSTOMIZABLE_FAMILY:
+            yield (
+                f"Metric family '{family}' in 'metric_identifier' is not a customizable metric in "
+                "Triton core."
+            )
+
+
+def _gpu_features(config: ModelConfig) -> Iterator[str]:
+    if config.cc_model_filenames:  # by compute capability; a CPU has default_model_filename
+        yield "cc_model_filenames"
+    optimization = config.optimization
+    if optimization.priority != ModelOptimizationPolicy.PRIORITY_DEFAULT:  # of CUDA streams
+        yield "optimization.priority"
+    if optimization.HasField("cuda"):
+        yield "optimization.cuda"
+    if optimization.execution_accelerators.gpu_execution_accelerator:
+        yield "optimization.execution_accelerators.gpu_execution_accelerator"
+    if optimization.gather_kernel_buffer_threshold:
+        yield "optimization.gather_kernel_buffer_threshold"
+    for field in ("secondary_devices", "profile"):  # DLA cores, and profiles of TensorRT
+        if any(getattr(group, field) for group in config.instance_group):
+            yield f"instance_group.{field}"
 
 
 def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:
-    if optimization.priority != ModelOptimizationPolicy.PRIORITY_DEFAULT:
-        yield "optimization.priority"
-    for field in ("cuda", "execution_accelerators"):
-        if optimization.HasField(field):
-            yield f"optimization.{field}"
-    for field in ("gather_kernel_buffer_threshold", "eager_batching"):
-        if getattr(optimization, field):
-            yield f"optimization.{field}"
-
-
-def _instance_features(config: ModelConfig) -> Iterator[str]:
-    for field in ("secondary_devices", "profile"):
-        if any(getattr(group, field) for group in config.instance_group):
-            yield f"instance_group.{field}"
+    if optimization.execution_accelerators.cpu_execution_accelerator:
+        yield "optimization.execution_accelerators.cpu_execution_accelerator"
+    if optimization.eager_batching:
+        yield "optimization.eager_batching"

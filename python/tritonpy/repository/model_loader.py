@@ -27,7 +27,7 @@ from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
 from tritonpy.config.pbtxt import parse_config
 from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.config.stages import require_directory_name
-from tritonpy.config.unsupported import unsupported_features, unsupported_scheduler
+from tritonpy.config.unsupported import gpu_features, unsupported_features, unsupported_scheduler
 from tritonpy.config.validate import raise_problems, validate
 from tritonpy.config.validate_io import batch_io_problems, io_problems
 from tritonpy.errors import (
@@ -224,8 +224,7 @@ class ModelLoader:
         directory = polled.location.path
         context = self._completion_context(backend, version.version, directory)
         config = backend.complete(polled.config, file, context)
-        for text in unsupported_features(config):
-            self._log.warning(text)
+        self._name_what_is_ignored(config)
         make_spec = backend.worker_spec
         labels = _labels(config, polled.location)
         lowered = lower(
@@ -246,10 +245,16 @@ class ModelLoader:
     def _build_ensemble(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
         own_labels = _labels(polled.config, polled.location)
         loaded = load_ensemble(polled.config, version.version, own_labels, self._composing)
-        for text in unsupported_features(loaded.config):
-            self._log.warning(text)
+        self._name_what_is_ignored(loaded.config)
         built = self._core.build_model(loaded.lowered)
         return BuiltVersion(version.version, version.key, loaded.config, loaded.labels, built)
+
+    def _name_what_is_ignored(self, config: ModelConfig) -> None:
+        for text in unsupported_features(config):
+            self._log.warning(text)
+        of_gpus = gpu_features(config)
+        if of_gpus is not None:
+            self._log.info(of_gpus)
 
     def _completion_context(
         self, backend: Backend, version: int, model_directory: Path

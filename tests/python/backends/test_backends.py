@@ -78,6 +78,22 @@ def test_onnxruntime_refuses_a_config_that_does_not_fit_the_file() -> None:
         )
 
 
+def test_onnxruntime_refuses_an_accelerator_that_nobody_knows() -> None:
+    text = 'execution_accelerators { cpu_execution_accelerator { name: "magic" } }'
+    with pytest.raises(
+        InvalidArgError, match=r"^unknown Execution Accelerator 'magic' is requested$"
+    ):
+        BACKENDS["onnxruntime"].complete(
+            _config(f'backend: "onnxruntime" optimization {{ {text} }}'), _FILE, _context()
+        )
+    config = BACKENDS["onnxruntime"].complete(
+        _config(f'backend: "onnxruntime" optimization {{ {text.replace("magic", "openvino")} }}'),
+        _FILE,
+        _context(),
+    )
+    assert config.input[0].name == "x"
+
+
 def test_identity_needs_no_file_and_keeps_its_config() -> None:
     tensors = 'input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }'
     given = _config(f'backend: "identity" max_batch_size: 3 {tensors}')

@@ -18,6 +18,7 @@ from tritonpy.config import (
     ResourceNeed,
     TensorSpec,
     data_type_of,
+    gpu_features,
     lower,
     normalize,
     parse_config,
@@ -182,17 +183,39 @@ def test_what_is_done_is_not_named(text: str) -> None:
     ("text", "feature"),
     [
         ('runtime: "r"', "runtime"),
-        ('cc_model_filenames { key: "7.5" value: "f" }', "cc_model_filenames"),
         ("model_repository_agents { agents { } }", "model_repository_agents.agents"),
         (
             'model_operations { op_library_filename: "l" }',
             "model_operations.op_library_filename",
         ),
-        ("model_metrics { metric_control { } }", "model_metrics.metric_control"),
+        (
+            "model_metrics { metric_control { metric_identifier { family: "
+            '"nv_inference_first_response_histogram_ms" } } }',
+            "model_metrics.metric_control",
+        ),
+        (
+            "optimization { execution_accelerators { cpu_execution_accelerator { } } }",
+            "optimization.execution_accelerators.cpu_execution_accelerator",
+        ),
+        ("optimization { eager_batching: true }", "optimization.eager_batching"),
+    ],
+)
+def test_setting_without_effect_is_named(text: str, feature: str) -> None:
+    config = parse_config(f'name: "m" {text}', "config.pbtxt")
+    assert unsupported_features(config) == [f"'{feature}' has no effect yet for model 'm'"]
+    assert gpu_features(config) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ('cc_model_filenames { key: "7.5" value: "f" }', "cc_model_filenames"),
         ("optimization { priority: PRIORITY_MAX }", "optimization.priority"),
         ("optimization { cuda { } }", "optimization.cuda"),
-        ("optimization { execution_accelerators { } }", "optimization.execution_accelerators"),
-        ("optimization { eager_batching: true }", "optimization.eager_batching"),
+        (
+            "optimization { execution_accelerators { gpu_execution_accelerator { } } }",
+            "optimization.execution_accelerators.gpu_execution_accelerator",
+        ),
         (
             "optimization { gather_kernel_buffer_threshold: 1 }",
             "optimization.gather_kernel_buffer_threshold",
@@ -201,9 +224,27 @@ def test_what_is_done_is_not_named(text: str) -> None:
         ('instance_group { profile: "p" }', "instance_group.profile"),
     ],
 )
-def test_setting_without_effect_is_named(text: str, feature: str) -> None:
+def test_setting_of_gpus_is_named_as_one(text: str, feature: str) -> None:
     config = parse_config(f'name: "m" {text}', "config.pbtxt")
-    assert unsupported_features(config) == [f"'{feature}' has no effect yet for model 'm'"]
+    assert unsupported_features(config) == []
+    assert gpu_features(config) == (
+        f"settings of model 'm' that concern only GPUs have no effect: '{feature}'"
+    )
+
+
+def test_settings_of_gpus_share_a_line() -> None:
+    text = 'name: "m" optimization { cuda { } } instance_group { profile: "p" }'
+    line = gpu_features(parse_config(text, "config.pbtxt"))
+    assert line is not None
+    assert line.endswith(": 'optimization.cuda', 'instance_group.profile'")
+
+
+def test_metric_without_buckets_of_choice_is_named() -> None:
+    family = 'metric_control { metric_identifier { family: "f" } }'
+    config = parse_config(f'name: "m" model_metrics {{ {family} }}', "config.pbtxt")
+    assert unsupported_features(config) == [
+        "Metric family 'f' in 'metric_identifier' is not a customizable metric in Triton core."
+    ]
 
 
 def labels_of(filename: str, model_dir: Path) -> dict[str, tuple[str, ...]]:

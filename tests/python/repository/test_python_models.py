@@ -31,9 +31,10 @@ class Case:
     def __init__(self, options: RepositoryOptions) -> None:
         self.built: list[CoreModelConfig] = []
         self.asked: list[WorkerSpec] = []
+        self.log = RecordingLog()
         core = FakeCore(on_build=self.built.append)
         self.repository = ModelRepository(
-            core, RecordingLog(), options, complete_python_model=self._complete
+            core, self.log, options, complete_python_model=self._complete
         )
 
     def _complete(self, spec: WorkerSpec) -> dict[str, Any]:
@@ -81,6 +82,15 @@ def test_a_decoupled_model_is_lowered_as_one(tmp_path: Path) -> None:
     case = Case(RepositoryOptions(paths=(tmp_path,)))
     assert case.repository.load_all()
     assert case.built[0].decoupled
+
+
+def test_a_setting_that_concerns_gpus_is_no_warning(tmp_path: Path) -> None:
+    _write(tmp_path, _PLAIN, 'backend: "python" optimization { cuda { } eager_batching: true }')
+    case = Case(RepositoryOptions(paths=(tmp_path,)))
+    assert case.repository.load_all()
+    of_gpus = "settings of model 'm' that concern only GPUs have no effect: 'optimization.cuda'"
+    assert of_gpus in case.log.infos
+    assert case.log.warnings == ["'optimization.eager_batching' has no effect yet for model 'm'"]
 
 
 def test_a_missing_file_is_the_reason_in_the_index(tmp_path: Path) -> None:
