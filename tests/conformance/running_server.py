@@ -98,6 +98,16 @@ class RunningServer:
             raise AssertionError(f"the server never said {text!r}, but:\n{self.output}")
         return line
 
+    def wait_for_count(self, text: str, count: int) -> None:
+        """Return when so many lines contain `text`."""
+
+        def is_there() -> bool:
+            return sum(text in line for line in self._lines) >= count
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or is_there(), _GUARD_S)
+            assert is_there(), f"the server did not say {text!r} {count} times"
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM and return at once."""
         self._process.send_signal(signal.SIGTERM)

@@ -1,0 +1,176 @@
+"""Goal: calls of other models (BLS) cost nobody anything when many run at once or their maker dies,
+and a server can stop whatever its models wait for.
+
+Method: models that ask others, which say in the log what becomes of the requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from tests.conformance.conftest import connect
+from tests.conformance.python_models import (
+    IDENTITY_CONFIG,
+    process_ends,
+    wait_until_ready,
+    worker_of,
+    write_python_model,
+)
+from tests.conformance.running_server import RunningServer, ServerOptions
+
+_CALLS = 200
+# Each call of one request has data of its own.
+_ASKING_MANY = f"""
+    import asyncio
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    async def asked(data):
+        request = pb_utils.InferenceRequest(
+            model_name="echo",
+            inputs=[pb_utils.Tensor("INPUT0", data)],
+            requested_output_names=["OUTPUT0"],
+        )
+        response = await request.async_exec()
+        if response.has_error():
+            raise response.error()
+        return response.output_tensors()[0].as_numpy()
+
+    class TritonPythonModel:
+        async def execute(self, requests):
+            responses = []
+            for request in requests:
+                data = request.inputs()[0].as_numpy()
+                told = await asyncio.gather(*(asked(data + n) for n in range({_CALLS})))
+                output = np.concatenate(told).ravel()[None]
+                responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", output)]))
+            return responses
+"""
+_ASKING_AND_WAITING = """
+    import os
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def initialize(self, args):
+            print("worker", os.getpid(), flush=True)
+
+        def execute(self, requests):
+            data = requests[0].inputs()[0].as_numpy()
+            if not data.any():
+                return [pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", data)])]
+            asked = pb_utils.InferenceRequest(
+                model_name="patient",
+                inputs=[pb_utils.Tensor("INPUT0", data)],
+                requested_output_names=["OUTPUT0"],
+            )
+            response = asked.exec()
+            return [pb_utils.InferenceResponse(response.output_tensors(), response.error())]
+"""
+_PATIENT = """
+    import time
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            print("asked", flush=True)
+            while not requests[0].is_cancelled():
+                time.sleep(0.001)
+            print("cancelled", flush=True)
+            error = pb_utils.TritonError("cancelled", pb_utils.TritonError.CANCELLED)
+            return [pb_utils.InferenceResponse(error=error)]
+"""
+# Answers faster than anybody reads, for as long as it may.
+_FLOODING = """
+    import os
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def initialize(self, args):
+            print("worker", os.getpid(), flush=True)
+
+        def execute(self, requests):
+            sender = requests[0].get_response_sender()
+            output = pb_utils.Tensor("OUTPUT0", np.ones((1, 1 << 18), np.float32))
+            while not sender.is_cancelled():
+                sender.send(pb_utils.InferenceResponse([output]))
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+"""
+_DATA = np.array([[1, 2, 3]], np.float32)
+
+
+def test_many_calls_at_once_are_each_answered(frontend: str, tmp_path: Path) -> None:
+    write_python_model(tmp_path, "echo")
+    write_python_model(tmp_path, "many", _ASKING_MANY)
+    with (
+        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
+        connect("grpc", server) as client,
+    ):
+        told = client.infer("many", {"INPUT0": _DATA}).as_numpy("OUTPUT0")
+        expected = (_DATA + np.arange(_CALLS, dtype=np.float32)[:, None]).ravel()[None]
+        np.testing.assert_array_equal(told, expected)
+
+
+def test_calls_of_a_worker_that_dies_are_cancelled(frontend: str, tmp_path: Path) -> None:
+    write_python_model(tmp_path, "asking", _ASKING_AND_WAITING)
+    write_python_model(tmp_path, "patient", _PATIENT)
+    with (
+        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
+        connect("grpc", server) as client,
+    ):
+        process = psutil.Process(server.pid)
+        counts = []
+        for deaths in (1, 2, 3):
+            failing = threading.Thread(target=_ask_in_vain, args=(server, "asking"))
+            failing.start()
+            server.wait_for_count("patient_0: asked", deaths)
+            worker = worker_of(server, "asking_0")
+            worker.kill()
+            server.wait_for_count("patient_0: cancelled", deaths)
+            failing.join()
+            assert process_ends(worker.pid)
+            wait_until_ready(client, "asking")
+            client.infer("asking", {"INPUT0": np.zeros_like(_DATA)})
+            counts.append(process.num_fds())
+        assert counts[2] <= counts[0]
+        statistics = client.statistics("patient")[0]["inference_stats"]
+        assert statistics["fail"]["count"] == 3
+    assert server.wait() == 0
+
+
+def test_a_server_stops_while_a_sender_waits_for_its_client(frontend: str, tmp_path: Path) -> None:
+    decoupled = IDENTITY_CONFIG + "model_transaction_policy { decoupled: true }"
+    write_python_model(tmp_path, "flooding", _FLOODING, decoupled)
+    options = ServerOptions(["--exit-timeout-secs", "1"], frontend=frontend)
+    has_come, may_go_on = threading.Event(), threading.Event()
+
+    def read_no_further(result: Any, error: Any) -> None:
+        del result, error
+        has_come.set()
+        may_go_on.wait()
+
+    with RunningServer(tmp_path, options) as server, connect("grpc", server) as client:
+        worker = worker_of(server, "flooding_0")
+        client.raw.start_stream(read_no_further)
+        client.raw.async_stream_infer("flooding", [client.tensor("INPUT0", _DATA)])
+        has_come.wait()
+        server.ask_to_stop()
+        status = server.wait()
+        may_go_on.set()
+        assert status in (0, 1)  # whether the stop or the flood is first to cut the stream
+        assert process_ends(worker.pid)
+
+
+def _ask_in_vain(server: RunningServer, model: str) -> None:
+    with (
+        connect("grpc", server) as client,
+        pytest.raises(InferenceServerException, match="is not healthy"),
+    ):
+        client.infer(model, {"INPUT0": _DATA})
