@@ -102,7 +102,8 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
     return RepositoryOptions(
         paths=_repository_paths(line),
         model_file=_model_file(line),
-        control_mode=ControlMode.EXPLICIT if mode == "explicit" else ControlMode.NONE,
+        control_mode=ControlMode(mode),
+        poll_interval_s=line.value("repository-poll-secs", int),
         startup_models=tuple(dict.fromkeys(startup_models)),
         auto_complete=not (line.value("disable-auto-complete-config", bool) or strict),
         config_name=line.value("model-config-name", str),
@@ -312,11 +313,6 @@ def _without_effect(line: CommandLine) -> Iterator[str]:
         differs = any(value != spec.default for value in values)
         if spec.effect is Effect.NONE or (spec.effect is Effect.DEFAULT_ONLY and differs):
             yield f"'--{name}' is accepted but has no effect yet"
-    if line.value("model-control-mode", str) == "poll":
-        yield (
-            "'--model-control-mode' poll is accepted but polling has no effect yet: every model is "
-            "loaded at start"
-        )
     for setting in line.values("backend-config", Setting):
         is_known = setting.key == _DEFAULT_BATCH or (
             _is_of_python(setting) and setting.key in (_STUB_TIMEOUT, *_MEANINGLESS_OF_PYTHON)

@@ -11,6 +11,7 @@ class ControlMode(Enum):
     """Who decides which models are loaded; values as `--model-control-mode` spells them."""
 
     NONE = "none"  # all of them, at start
+    POLL = "poll"  # all of them, at start and whenever their files change
     EXPLICIT = "explicit"  # those of --load-model, then whoever calls load and unload
 
 
@@ -21,6 +22,7 @@ class RepositoryOptions:
     paths: tuple[Path, ...] = ()
     model_file: Path | None = None  # one model file instead of directories
     control_mode: ControlMode = ControlMode.NONE
+    poll_interval_s: int = 15  # poll mode only; 0: never look again
     startup_models: tuple[str, ...] = ()  # explicit mode only; ("*",) is every model
     auto_complete: bool = True
     config_name: str = ""  # configs/<config_name>.pbtxt instead of config.pbtxt, where it exists

@@ -133,10 +133,11 @@ _REPOSITORY = Section(
             "model-control-mode",
             ("none", "explicit", "poll"),
             "none: every model is loaded at start; explicit: those of --load-model, and what the "
-            "load and unload calls ask for; poll: as none, polling has no effect yet.",
+            "load and unload calls ask for; poll: as none, and what changes in a repository is "
+            "loaded or unloaded as soon as its files are complete.",
         ),
         _list("load-model", text, "name", "Load this model at start, * for all (explicit mode)."),
-        _int("repository-poll-secs", 15, "How often poll mode looks for changes.", _NONE),
+        _int("repository-poll-secs", 15, "How often poll mode looks for changes; 0: never."),
         _text("model-config-name", "", "Use configs/<string>.pbtxt of a model where it exists."),
         OptionSpec(
             "disable-auto-complete-config",

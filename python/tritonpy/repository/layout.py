@@ -75,6 +75,12 @@ class RepositoryLayout:
                 found[entry.name] = (*found.get(entry.name, ()), location)
         return dict(sorted(found.items()))
 
+    @property
+    def has_unreadable(self) -> bool:
+        """Whether the last look missed a repository, so that absent models may be there yet."""
+        with self._lock:
+            return bool(self._unreadable)
+
     def locate(self, name: str) -> tuple[ModelLocation, ...]:
         """Return the places of one name, none where there is no such model."""
         if self._single is not None and name == self._single.name:

@@ -149,7 +149,6 @@ class ModelEntry:
         self._missed = ()
         if served:
             self._retire(served)
-            self._parts.log.info(f"successfully unloaded '{self._name}'")
         self._parts.lifecycle.forget_failures(self._name)
 
     def _override_in_force(self, location: ModelLocation) -> ModelConfig | None:
@@ -267,6 +266,8 @@ class ModelEntry:
             version: served for version, served in self._served.items() if version not in gone
         }
         parts.lifecycle.unloaded(self._name, gone)
+        for version in gone:
+            parts.log.info(f"successfully unloaded '{self._name}' version {version}")
 
 
 def _with_policy(served: ServedVersion, config: ModelConfig) -> ServedVersion:

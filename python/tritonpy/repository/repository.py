@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from tritonpy.backends import CompletePythonModel
 from tritonpy.config.instance_groups import Devices
 from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
+from tritonpy.repository.change_watch import ChangeWatch
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
@@ -26,6 +28,8 @@ from tritonpy.repository.loader_threads import LoaderThreads
 from tritonpy.repository.model_entry import ServedVersion
 from tritonpy.repository.model_loader import ModelLoader
 from tritonpy.repository.model_table import DUPLICATE, ModelTable
+from tritonpy.repository.model_trees import is_being_written, read_trees
+from tritonpy.repository.poll_thread import PollThread
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.worker_host import WorkerSpec
 
@@ -77,22 +81,37 @@ class ModelRepository:
             partial(ModelLoader, core, log, options, devices or Devices(), complete),
         )
         self._threads = LoaderThreads(options.load_threads)
+        self._watch = ChangeWatch(lambda model: is_being_written(self._layout.locate(model)))
+        self._poller = PollThread(self.poll, options.poll_interval_s)
         self._started = False
         self._exiting = False
 
     def load_all(self) -> bool:
         """Load what is to be there from the start; return whether all of it serves."""
-        loads: dict[str, Future[None]] = {}
-        session = self._session()
-        for name in self._startup_names():
-            try:
-                loads[name] = session.load(name)
-            except UnavailableError:  # the server was told to exit
-                return False
-        succeeded = [self._has_loaded(name, load) for name, load in loads.items()]
+        try:
+            succeeded = self._load_together(self._startup_names())
+        except UnavailableError:  # the server was told to exit
+            return False
         self._started = True
         self._tell_listeners()
-        return all(succeeded)
+        if self._polls and self._options.poll_interval_s:
+            self._poller.start()
+        return succeeded
+
+    def poll(self) -> bool:
+        """Load and unload what has changed on disk since the last look, and wait for it.
+
+        Returns whether something there still changes, and is to be looked at again soon. One thread
+        at a time, after `load_all`.
+        """
+        trees = read_trees(self._layout.models())
+        changes = self._watch.look(trees, all_seen=not self._layout.has_unreadable)
+        with suppress(UnavailableError):  # the server was told to exit
+            for name in changes.removed:
+                if self._models.find(name) is not None:
+                    self._has_ended(name, self._session().unload(name, with_composing=False))
+            self._load_together([*changes.changed, *self._waiting_for(changes.changed)])
+        return changes.unsettled
 
     def submit_load(
         self, name: str, parameters: Mapping[str, ParameterValue] | None = None
@@ -199,6 +218,7 @@ class ModelRepository:
         """From now on nothing is ready, and loads and unloads are refused or dropped."""
         self._exiting = True
         self._tell_listeners()
+        self._poller.ask_to_stop()
         self._threads.cancel_waiting()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
@@ -209,6 +229,7 @@ class ModelRepository:
         """Wait for loads that run, drop those that wait, and unload everything. Blocks."""
         self.begin_exit()
         self._threads.close()
+        self._poller.join()
         for name in self._models.names():
             self._models.unload(name)
 
@@ -228,11 +249,34 @@ class ModelRepository:
         explicit = self._options.control_mode is ControlMode.EXPLICIT
         if explicit and self._options.startup_models != ("*",):
             return list(self._options.startup_models)
-        return list(self._layout.models())
+        models = self._layout.models()
+        return list(self._watch.begin(read_trees(models)) if self._polls else models)
 
-    def _has_loaded(self, name: str, load: Future[None]) -> bool:
+    @property
+    def _polls(self) -> bool:
+        return self._options.control_mode is ControlMode.POLL
+
+    def _waiting_for(self, changed: Sequence[str]) -> list[str]:
+        """Return the ensembles that could not load so far, and need one of these models."""
+        return [
+            name
+            for name in self._models.names()
+            if name not in changed
+            and not self.ready_versions(name)
+            and not set(changed).isdisjoint(self._models.composing(name, None))
+        ]
+
+    def _load_together(self, names: Sequence[str]) -> bool:
+        """Load models, each after what it needs; return whether all of them serve. Blocks."""
+        session = self._session()
+        loads = {name: session.load(name) for name in names}
+        ended = [self._has_ended(name, load) for name, load in loads.items()]
+        return all(ended)
+
+    def _has_ended(self, name: str, job: Future[None]) -> bool:
+        """Wait for a load or unload; return whether it went well."""
         try:
-            load.result()
+            job.result()
         except (CancelledError, TritonError):  # told to exit; or the load itself said why
             return False
         except Exception as error:  # a bug, which must not stop the other models

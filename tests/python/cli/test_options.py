@@ -87,13 +87,12 @@ def test_explicit_control_has_startup_models() -> None:
     assert options.repository.startup_models == ("a", "b")
 
 
-def test_poll_mode_loads_at_start_and_warns_once_that_nothing_is_polled() -> None:
+def test_poll_mode_has_its_interval() -> None:
     parsed = parse_options(["--repo=/m", "--model-control-mode=poll"], {})
-    assert parsed.options.repository.control_mode is ControlMode.NONE
-    assert parsed.warnings == (
-        "'--model-control-mode' poll is accepted but polling has no effect yet: every model is "
-        "loaded at start",
-    )
+    assert parsed.options.repository.control_mode is ControlMode.POLL
+    assert parsed.options.repository.poll_interval_s == 15
+    assert parsed.warnings == ()
+    assert _options("--repository-poll-secs=0").repository.poll_interval_s == 0
 
 
 def test_default_max_batch_sizes_are_kept_by_backend() -> None:

@@ -50,6 +50,15 @@ class Fixture:
     log: RecordingLog = field(default_factory=RecordingLog)
     wall_ns: int = 1_000_000_000
 
+    def open_polling(self, *others: Path) -> ModelRepository:
+        """Open the repository in poll mode, where a test calls `poll` itself; start it."""
+        given = RepositoryOptions(
+            paths=(self.root, *others), control_mode=ControlMode.POLL, poll_interval_s=0
+        )
+        repository = self.open(options=given)
+        repository.load_all()
+        return repository
+
     def open(
         self,
         *,
