@@ -172,7 +172,8 @@ def test_a_model_loads_and_unloads_other_models(frontend: str, tmp_path: Path) -
         assert ask("unload_model other") is None
         assert not client.raw.is_model_ready("other")
         assert ask("load_model nobody") == (
-            "Failed to load model: failed to load 'nobody', failed to poll from model repository"
+            "Failed to load model: failed to load 'nobody', failed to poll from model repository: "
+            "model not found in any model repository"
         )
 
 

@@ -87,7 +87,8 @@ def test_unknown_model_does_not_load(control: Client) -> None:
     with pytest.raises(InferenceServerException) as error:
         control.raw.load_model("nobody")
     assert error.value.message() == (
-        "failed to load 'nobody', failed to poll from model repository"
+        "failed to load 'nobody', failed to poll from model repository: model not found in any "
+        "model repository"
     )
 
 
@@ -118,8 +119,8 @@ def test_failed_reload_keeps_the_old_version(control: Client, repository: Path) 
     config.write_text("no config at all {")
     with pytest.raises(InferenceServerException) as error:
         control.raw.load_model(name)
-    assert error.value.message() == (
-        f"failed to load '{name}', failed to poll from model repository"
+    assert error.value.message().startswith(
+        f"failed to load '{name}', failed to poll from model repository: {config}"
     )
     result = control.infer(name, {"INPUT0": _DATA})
     np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), _DATA)

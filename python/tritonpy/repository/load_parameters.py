@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tritonpy.errors import InvalidArgError, UnsupportedError
+from tritonpy.errors import InvalidArgError
 
 ParameterValue: TypeAlias = bool | int | float | str | bytes
 
+_FILE = "file:"
 _TYPE_NAMES = {bool: "BOOL", int: "INT", float: "DOUBLE", str: "STRING", bytes: "BYTES"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOverride:
+    """What a load call gives instead of what is on disk."""
+
+    config: str  # JSON
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by path; any: instead of all on disk
 
 
 def require_loadable_name(name: str) -> None:
@@ -22,24 +32,25 @@ def require_loadable_name(name: str) -> None:
         )
 
 
-def config_override_of(parameters: Mapping[str, ParameterValue]) -> str | None:
-    """Return the config (as JSON) that a load call gives, None where it gives none.
+def override_of(parameters: Mapping[str, ParameterValue]) -> LoadOverride | None:
+    """Return the config and files that a load call gives, None where it gives none.
 
-    Raises UnsupportedError for files, InvalidArgError for any other parameter.
+    Raises InvalidArgError for any other parameter, and for files without a config.
     """
+    files: dict[str, bytes] = {}
     for name, value in parameters.items():
-        if name.startswith("file:"):
+        if name.startswith(_FILE) and isinstance(value, bytes):
             if "config" not in parameters:
                 raise InvalidArgError(
                     "Load parameter 'config' must be specified for model file override"
                 )
-            raise UnsupportedError(f"load parameter '{name}' is not supported yet")
-        if name != "config" or not isinstance(value, str):
+            files[name.removeprefix(_FILE)] = value
+        elif name != "config" or not isinstance(value, str):
             raise InvalidArgError(
                 f"Unrecognized load parameter '{name}' with type '{_TYPE_NAMES[type(value)]}'"
             )
     config = parameters.get("config")
-    return config if isinstance(config, str) else None
+    return LoadOverride(config, files) if isinstance(config, str) else None
 
 
 def unloads_dependents(parameters: Mapping[str, ParameterValue]) -> bool:

@@ -16,13 +16,14 @@ from typing import Protocol
 from tritonpy.errors import InvalidArgError, TritonError
 from tritonpy.repository.dependencies import circle_through
 from tritonpy.repository.futures import ended_after, pass_on, pass_on_failure
+from tritonpy.repository.load_parameters import LoadOverride
 from tritonpy.repository.loader_threads import LoaderThreads
 
 
 class DependentModels(Protocol):
     """What a session does to models, on loader threads, one call at a time for one model."""
 
-    def composing(self, name: str, override: str | None) -> Sequence[str]:
+    def composing(self, name: str, override: LoadOverride | None) -> Sequence[str]:
         """Read which models this one needs; none where that cannot be read."""
 
     def served_composing(self, name: str) -> Sequence[str]:
@@ -31,11 +32,8 @@ class DependentModels(Protocol):
     def dependents(self, name: str) -> Sequence[str]:
         """Return the ensembles that serve, or would, and need this model directly."""
 
-    def load(self, name: str, override: str | None) -> None:
-        """Load a model whose needs are loaded, or bring it up to date.
-
-        `override` is a config as JSON.
-        """
+    def load(self, name: str, override: LoadOverride | None) -> None:
+        """Load a model whose needs are loaded, or bring it up to date."""
 
     def refresh(self, name: str) -> None:
         """Bring an ensemble in line with models that have changed; take it out where it fails."""
@@ -60,7 +58,7 @@ class LoadSession:
         self._loads: dict[str, Future[None]] = {}
         self._needs: dict[str, Sequence[str]] = {}
 
-    def load(self, name: str, override: str | None = None) -> Future[None]:
+    def load(self, name: str, override: LoadOverride | None = None) -> Future[None]:
         """Begin to load a model and what it needs, unless this session has; raises once closed."""
         with self._lock:
             known = self._loads.get(name)
@@ -84,7 +82,7 @@ class LoadSession:
         before = [self._suspend(dependent) for dependent in self._models.dependents(name)]
         return self._threads.submit_after(before, name, partial(self._models.suspend, name))
 
-    def _begin(self, name: str, override: str | None, outcome: Future[None]) -> None:
+    def _begin(self, name: str, override: LoadOverride | None, outcome: Future[None]) -> None:
         needs = self._models.composing(name, override)
         with self._lock:
             self._needs[name] = needs

@@ -26,6 +26,7 @@ from tritonpy.repository.model_loader import (
     PolledVersion,
     VersionKey,
 )
+from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
 
 
@@ -43,10 +44,15 @@ class ServedVersion:
 
 @dataclass(frozen=True, slots=True)
 class _Override:
-    """A config that a load call gave; it stays until unload, or until the file is newer."""
+    """What a load call gave; it stays until unload.
+
+    A config alone stays until the file on disk is newer; files, and the config that came with
+    them, until the next load.
+    """
 
     config: ModelConfig
     since_ns: int
+    directory: OverrideDirectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +91,41 @@ class ModelEntry:
         served = self._served
         return composing_models(served[max(served)].config) if served else self._missed
 
-    def composing_on_disk(
-        self, location: ModelLocation, override: ModelConfig | None
-    ) -> tuple[str, ...]:
-        """Read which models a load would need; none where that cannot be read."""
-        given = self._override_in_force(location) if override is None else override
-        return self._parts.loader.composing(location, given)
+    @property
+    def override_location(self) -> ModelLocation | None:
+        """Where the files are that a load call brought, while the model serves from them."""
+        override = self._override
+        return override.directory.location if override and override.directory else None
 
-    def load(self, location: ModelLocation, override: ModelConfig | None) -> None:
+    def composing_on_disk(self, location: ModelLocation) -> tuple[str, ...]:
+        """Read which models a load would need; none where that cannot be read."""
+        return self._parts.loader.composing(location, self._override_in_force(location))
+
+    def load_files(self, directory: OverrideDirectory, config: ModelConfig) -> None:
+        """Load what a call brought instead of what is on disk; errors as `load`.
+
+        Takes the directory over: it is there as long as the model serves from it.
+        """
+        try:
+            self._load(directory.location, config, directory)
+        except BaseException:
+            directory.close()
+            raise
+
+    def load(self, location: ModelLocation, override: ModelConfig | None = None) -> None:
         """Bring what serves in line with disk and config; blocks until it is, and old ones idle.
 
         With `override`, also versions that did not change are loaded. Raises InternalError when
         there is nothing to load, InvalidArgError when a version fails; old versions then serve on.
         """
+        self._load(location, override, None)
+
+    def _load(
+        self,
+        location: ModelLocation,
+        override: ModelConfig | None,
+        directory: OverrideDirectory | None,
+    ) -> None:
         given = self._override_in_force(location) if override is None else override
         polled = self._poll(location, given)
         if not polled.versions:
@@ -114,27 +142,29 @@ class ModelEntry:
             if override is not None or not self._is_served(version)
         ]
         built = self._build(polled, changed)
+        before = self._override
         if override is not None:
-            self._override = _Override(override, self._parts.clock.wall_ns())
+            self._override = _Override(override, self._parts.clock.wall_ns(), directory)
         elif given is None:
             self._override = None
         self._publish(polled, built)
+        if before is not self._override:
+            _close(before)  # now that nothing serves from there
         self._missed = ()
 
     def refresh(self, location: ModelLocation) -> None:
         """Load an ensemble again, whose models have changed; suspend it where they do not fit."""
         try:
-            self.load(location, None)
+            self.load(location)
         except TritonError:
             self.suspend()
             with suppress(TritonError):
-                self.load(location, None)  # now that nothing serves, why not is kept and told
+                self.load(location)  # now that nothing serves, why not is kept and told
 
     def suspend(self) -> None:
         """Unload an ensemble that misses a model, until that is back: see `composing`."""
-        missed, override = self.composing, self._override
-        self.unload()
-        self._missed, self._override = missed, override
+        self._missed = self.composing
+        self._take_out()
 
     def refuse(self, error: TritonError) -> NoReturn:
         """Note why there is nothing to load, and raise it."""
@@ -144,9 +174,13 @@ class ModelEntry:
 
     def unload(self) -> None:
         """Take every version out; blocks until their last requests are answered."""
-        served = tuple(self._served)
-        self._override = None
+        override, self._override = self._override, None
         self._missed = ()
+        self._take_out()
+        _close(override)
+
+    def _take_out(self) -> None:
+        served = tuple(self._served)
         if served:
             self._retire(served)
         self._parts.lifecycle.forget_failures(self._name)
@@ -154,6 +188,8 @@ class ModelEntry:
     def _override_in_force(self, location: ModelLocation) -> ModelConfig | None:
         if self._override is None:
             return None
+        if self._override.directory is not None:
+            return self._override.config if location == self.override_location else None
         written_ns = _modified_ns(self._parts.loader.config_file(location))
         return None if written_ns > self._override.since_ns else self._override.config
 
@@ -165,9 +201,7 @@ class ModelEntry:
                 f"Poll failed for model directory '{location.path}': {error.message}"
             )
             self._fail_model(failure_reason(error))
-            raise InternalError(
-                f"failed to load '{self._name}', failed to poll from model repository"
-            ) from error
+            raise poll_failure(self._name, error.message) from error
 
     def _fail_model(self, reason: str) -> None:
         if not self._served:
@@ -268,6 +302,16 @@ class ModelEntry:
         parts.lifecycle.unloaded(self._name, gone)
         for version in gone:
             parts.log.info(f"successfully unloaded '{self._name}' version {version}")
+
+
+def poll_failure(name: str, cause: str) -> InternalError:
+    """Return what Triton says of a model that cannot be looked at, and after it why not."""
+    return InternalError(f"failed to load '{name}', failed to poll from model repository: {cause}")
+
+
+def _close(override: _Override | None) -> None:
+    if override is not None and override.directory is not None:
+        override.directory.close()
 
 
 def _with_policy(served: ServedVersion, config: ModelConfig) -> ServedVersion:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from tritonpy.config.config_json import config_from_json
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.dependencies import composing_models
 from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
 from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState
-from tritonpy.repository.model_entry import ModelEntry, RepositoryParts
+from tritonpy.repository.load_parameters import LoadOverride
+from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, poll_failure
 from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
 
 DUPLICATE = "model appears in two or more repositories"
@@ -51,16 +55,14 @@ class ModelTable:
         with self._lock:
             return sorted(self._entries)
 
-    def composing(self, name: str, override: str | None) -> Sequence[str]:
+    def composing(self, name: str, override: LoadOverride | None) -> Sequence[str]:
         """Read which models this one needs; none where that cannot be read."""
-        places = self._layout.locate(name)
-        if len(places) != 1:
+        if override is not None:
+            with suppress(InvalidArgError):  # the load says so
+                return composing_models(config_from_json(override.config))
             return ()
-        try:
-            given = None if override is None else config_from_json(override)
-        except InvalidArgError:
-            return ()  # the load says so
-        return self._entry(name).composing_on_disk(places[0], given)
+        places = self._layout.locate(name)
+        return self._entry(name).composing_on_disk(places[0]) if len(places) == 1 else ()
 
     def served_composing(self, name: str) -> Sequence[str]:
         """Return which models this one serves with; reads nothing."""
@@ -71,20 +73,26 @@ class ModelTable:
         """Return the ensembles that serve, or would, and need this model directly."""
         return [other for other in self.names() if name in self.served_composing(other)]
 
-    def load(self, name: str, override: str | None) -> None:
+    def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
-        location = self._locate(name)
-        given = None if override is None else self._override_of(name, override)
-        self._entry(name).load(location, given)
+        if override is None:
+            self._entry(name).load(self._locate(name))
+            return
+        config = self._config_of(name, override)
+        if override.files:
+            self._entry(name).load_files(self._written(name, override.files), config)
+        else:
+            self._entry(name).load(self._locate(name), config)
 
     def refresh(self, name: str) -> None:
         """Bring an ensemble in line with models that have changed; take it out where it fails."""
+        entry = self._entry(name)
         try:
-            location = self._locate(name)
+            location = entry.override_location or self._locate(name)
         except TritonError:
-            self._entry(name).suspend()
+            entry.suspend()
         else:
-            self._entry(name).refresh(location)
+            entry.refresh(location)
 
     def suspend(self, name: str) -> None:
         """Take an ensemble out until the model that it misses is back."""
@@ -100,6 +108,9 @@ class ModelTable:
 
     def is_available(self, name: str) -> bool:
         """Return whether there is one place, and only one, where the model could be."""
+        entry = self.find(name)
+        if entry is not None and entry.override_location is not None:
+            return True
         return len(self._layout.locate(name)) == 1
 
     def serving(self, name: str) -> Mapping[int, ComposingVersion]:
@@ -125,29 +136,36 @@ class ModelTable:
         ]
         return "".join(failed) or status.reason
 
-    def _override_of(self, name: str, text: str) -> ModelConfig:
+    def _config_of(self, name: str, override: LoadOverride) -> ModelConfig:
         try:
-            return config_from_json(text)
+            return config_from_json(override.config)
         except InvalidArgError as error:
-            self._log.error(f"Poll failed for model '{name}': {error.message}")
-            raise _poll_failure(name) from error
+            raise self._refused(name, error) from error
+
+    def _written(self, name: str, files: Mapping[str, bytes]) -> OverrideDirectory:
+        try:
+            return OverrideDirectory(name, files)
+        except TritonError as error:
+            raise self._refused(name, error) from error
+
+    def _refused(self, name: str, error: TritonError) -> InternalError:
+        self._log.error(f"Poll failed for model '{name}': {error.message}")
+        return poll_failure(name, error.message)
 
     def _locate(self, name: str) -> ModelLocation:
         places = self._layout.locate(name)
         if len(places) == 1:
             return places[0]
         if places:
+            reason = DUPLICATE
             self._log.error(f"'{name}' is ignored: {DUPLICATE}")
             if not self._entry(name).served:
                 self._lifecycle.model_failed(name, DUPLICATE)
         else:
-            self._log.error(f"failed to load '{name}': model not found in any model repository")
-        raise _poll_failure(name)
+            reason = "model not found in any model repository"
+            self._log.error(f"failed to load '{name}': {reason}")
+        raise poll_failure(name, reason)
 
     def _entry(self, name: str) -> ModelEntry:
         with self._lock:
             return self._entries.setdefault(name, ModelEntry(name, self._parts))
-
-
-def _poll_failure(name: str) -> InternalError:
-    return InternalError(f"failed to load '{name}', failed to poll from model repository")

@@ -19,7 +19,7 @@ from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
 from tritonpy.repository.load_parameters import (
     ParameterValue,
-    config_override_of,
+    override_of,
     require_loadable_name,
     unloads_dependents,
 )
@@ -123,7 +123,7 @@ class ModelRepository:
         """
         self._require_explicit_control()
         require_loadable_name(name)
-        override = config_override_of(parameters or {})
+        override = override_of(parameters or {})
         return self._session().load(name, override)
 
     def submit_unload(

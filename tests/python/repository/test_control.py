@@ -15,7 +15,6 @@ from tritonpy.errors import (
     NotFoundError,
     TritonError,
     UnavailableError,
-    UnsupportedError,
 )
 from tritonpy.repository import IndexEntry, ModelState, ParameterValue
 from tritonpy.repository.lifecycle import Lifecycle, ModelStatus
@@ -41,7 +40,8 @@ def test_an_unknown_model_cannot_be_loaded(fixture: Fixture) -> None:
     with pytest.raises(InternalError) as failure:
         repository.load("absent")
     assert failure.value.message == (
-        "failed to load 'absent', failed to poll from model repository"
+        "failed to load 'absent', failed to poll from model repository: model not found in any "
+        "model repository"
     )
     assert repository.index() == []
 
@@ -156,7 +156,7 @@ def test_a_name_in_two_repositories_loads_once_the_other_is_gone(
     write_model(fixture.root, "m")
     other = write_model(tmp_path / "other", "m")
     repository = fixture.open(others=(tmp_path / "other",))
-    with pytest.raises(InternalError, match="failed to poll from model repository"):
+    with pytest.raises(InternalError, match=f"repository: {_DUPLICATE}"):
         repository.load("m")
     assert repository.index() == [IndexEntry("m", None, ModelState.UNAVAILABLE, _DUPLICATE)]
     shutil.rmtree(other)
@@ -174,9 +174,9 @@ def test_a_name_in_two_repositories_loads_once_the_other_is_gone(
             "Load parameter 'config' must be specified for model file override",
         ),
         (
-            {"file:1/model.onnx": b"x", "config": "{}"},
-            UnsupportedError,
-            "load parameter 'file:1/model.onnx' is not supported yet",
+            {"file:1/model.onnx": "x", "config": "{}"},
+            InvalidArgError,
+            "Unrecognized load parameter 'file:1/model.onnx' with type 'STRING'",
         ),
         ({"x": 1}, InvalidArgError, "Unrecognized load parameter 'x' with type 'INT'"),
         ({"x": True}, InvalidArgError, "Unrecognized load parameter 'x' with type 'BOOL'"),
