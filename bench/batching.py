@@ -26,16 +26,16 @@ from bench.load.scenarios import Scenario
 from bench.load.server_process import ServerProcess, tritonpy_server
 
 _ROOT = Path(__file__).parents[1]
-_CLIENT = _ROOT / "build/release/bench/load/client"
+CLIENT = _ROOT / "build/release/bench/load/client"
 _SERVER_CPU, _CLIENT_CPU = ("taskset", "--cpu-list", "0"), ("taskset", "--cpu-list", "1")
 _BATCH_SIZES = (1, 2, 4, 8, 16)
 _CLIENTS = 32
-_CONV_NET = Payload(
+CONV_NET = Payload(
     "basic-pitch, a convolutional network",
     "basic_pitch",
     lambda: {"serving_default_input_2:0": np.ones((1, 43844, 1), np.float32)},
 )
-_PAYLOADS = (payloads.MINILM, _CONV_NET)
+_PAYLOADS = (payloads.MINILM, CONV_NET)
 _CONFIG = """
 backend: "onnxruntime"
 max_batch_size: 16
@@ -45,7 +45,8 @@ parameters { key: "intra_op_thread_count" value { string_value: "1" } }
 """
 
 
-def _model_file(payload: Payload) -> Path:
+def model_file(payload: Payload) -> Path:
+    """Return where the sample models keep the payload's model."""
     return _ROOT / "model_repository" / payload.model / "1" / "model.onnx"
 
 
@@ -53,14 +54,14 @@ def _make_repository(folder: Path) -> None:
     for payload in _PAYLOADS:
         version = folder / payload.model / "1"
         version.mkdir(parents=True)
-        (version / "model.onnx").symlink_to(_model_file(payload))
+        (version / "model.onnx").symlink_to(model_file(payload))
         (version.parent / "config.pbtxt").write_text(_CONFIG, encoding="utf-8")
 
 
 def _server_rows_per_second(server: ServerProcess, request: Path, seconds: float) -> float:
     scenario = Scenario("batching", _PAYLOADS[0], "http", _CLIENTS, 1, ())
     port = server.port(scenario.protocol)
-    with warm_client(_CLIENT, _CLIENT_CPU, scenario, port, request, seconds) as client:
+    with warm_client(CLIENT, _CLIENT_CPU, scenario, port, request, seconds) as client:
         return client.run().per_second
 
 
@@ -78,7 +79,7 @@ def run_loop(model: str, rows: int, seconds: float) -> float:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        _model_file(payload), options, providers=["CPUExecutionProvider"]
+        model_file(payload), options, providers=["CPUExecutionProvider"]
     )
     inputs = {name: np.repeat(array, rows, axis=0) for name, array in payload.make_inputs().items()}
     session.run(None, inputs)

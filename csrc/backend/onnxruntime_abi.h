@@ -28,6 +28,7 @@ struct Env;
 struct Session;
 struct SessionOptions;
 struct RunOptions;
+struct ThreadingOptions;
 struct Value;
 struct MemoryInfo;
 struct Allocator;
@@ -109,7 +110,14 @@ inline constexpr Entry<2, const char*(const Error*)> kGetErrorMessage;
 inline constexpr Entry<93, void(Error*)> kReleaseError;
 
 // The environment: one per process however often it is created, counted by the library.
-inline constexpr Entry<3, Error*(LogSeverity, const char* log_id, Env**)> kCreateEnv;
+// Its threads are those that the first call asked for.
+inline constexpr Entry<119, Error*(LogSeverity, const char* log_id, const ThreadingOptions*, Env**)>
+    kCreateEnvWithThreads;
+inline constexpr Entry<121, Error*(ThreadingOptions**)> kCreateThreadingOptions;
+inline constexpr Entry<122, void(ThreadingOptions*)> kReleaseThreadingOptions;
+inline constexpr Entry<147, Error*(ThreadingOptions*, int)> kSetSharedIntraOpThreads;
+inline constexpr Entry<148, Error*(ThreadingOptions*, int)> kSetSharedInterOpThreads;
+inline constexpr Entry<149, Error*(ThreadingOptions*, int allowed)> kSetSharedThreadsSpin;
 
 // Session options.
 inline constexpr Entry<10, Error*(SessionOptions**)> kCreateSessionOptions;
@@ -122,6 +130,8 @@ inline constexpr Entry<22, Error*(SessionOptions*, LogSeverity)> kSetLogSeverity
 inline constexpr Entry<23, Error*(SessionOptions*, GraphOptimization)> kSetGraphOptimization;
 inline constexpr Entry<24, Error*(SessionOptions*, int)> kSetIntraOpThreads;
 inline constexpr Entry<25, Error*(SessionOptions*, int)> kSetInterOpThreads;
+// The session uses the threads of an environment that was made with some.
+inline constexpr Entry<120, Error*(SessionOptions*)> kUseSharedThreads;
 inline constexpr Entry<130, Error*(SessionOptions*, const char* key, const char* value)>
     kAddSessionConfigEntry;
 inline constexpr Entry<266, Error*(SessionOptions*, LogFunction, void* context)> kSetLogFunction;

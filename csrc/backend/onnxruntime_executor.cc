@@ -139,8 +139,7 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
     OnnxRuntimeFactory(const ExecutorConfig& config, const ExecutorContext& context,
                        OnnxSessionOptions options,
                        std::shared_ptr<const OnnxRuntimeLibrary> library)
-        : model_path_(config.model_path),
-          state_names_(config.state_outputs),
+        : config_(config),
           log_(context.log),
           pool_(context.pool),
           options_(std::move(options)),
@@ -157,20 +156,23 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
         TRITONPY_RETURN_IF_ERROR(load(instance.name));
         TRITONPY_ASSIGN_OR_RETURN(auto run_options, make_run_options());
         return std::unique_ptr<Executor>(std::make_unique<OnnxRuntimeExecutor>(
-            session_, std::move(run_options), output_names_, state_names_, pool_));
+            session_, std::move(run_options), output_names_, config_.state_outputs, pool_));
     }
 
   private:
-    // Loads the session unless an earlier instance did.
+    // Loads the session unless an earlier instance did. Where this instance may run is known now:
+    // its host policy holds for this thread.
     Status load(const std::string& instance_name) {
         if (session_ != nullptr) {
             return Status();
         }
-        std::optional<std::string> file = find_onnx_file(model_path_);
+        std::optional<std::string> file = find_onnx_file(config_.model_path);
         if (!file) {
-            return unavailable("unable to find '" + model_path_ + "' for model instance '" +
+            return unavailable("unable to find '" + config_.model_path + "' for model instance '" +
                                instance_name + "'");
         }
+        TRITONPY_ASSIGN_OR_RETURN(
+            options_, read_onnx_session_options(config_, cores_, usable_cpu_count()));
         TRITONPY_ASSIGN_OR_RETURN(session_,
                                   OnnxSession::open(library_, *file, options_, log_));
         return Status();
@@ -190,12 +192,12 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
         return owned;
     }
 
-    const std::string model_path_;
+    const ExecutorConfig config_;
+    const size_t cores_ = usable_cpu_count();
     std::vector<std::string> output_names_;
-    const std::vector<std::string> state_names_;
     Log& log_;
     BlockPool& pool_;
-    const OnnxSessionOptions options_;
+    OnnxSessionOptions options_;
     // Shared with sessions, which are shared with executors and with outputs still in flight.
     const std::shared_ptr<const OnnxRuntimeLibrary> library_;
     std::shared_ptr<const OnnxSession> session_;  // null until the first instance
@@ -205,8 +207,9 @@ class OnnxRuntimeFactory final : public ExecutorFactory {
 
 Result<std::unique_ptr<ExecutorFactory>> make_onnxruntime_factory(const ExecutorConfig& config,
                                                                   const ExecutorContext& context) {
+    const size_t cores = usable_cpu_count();
     TRITONPY_ASSIGN_OR_RETURN(OnnxSessionOptions options,
-                              read_onnx_session_options(config, usable_cpu_count()));
+                              read_onnx_session_options(config, cores, cores));
     TRITONPY_ASSIGN_OR_RETURN(auto library,
                               OnnxRuntimeLibrary::open(context.onnxruntime_library));
     return std::unique_ptr<ExecutorFactory>(std::make_unique<OnnxRuntimeFactory>(

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "backend/cpu_count.h"
+
 namespace tritonpy {
 
 namespace {
@@ -66,8 +68,15 @@ Status OnnxRuntimeLibrary::start() {
     // Sessions log to the server's log (onnxruntime_session.h); what the environment itself has to
     // say below an error is about devices that it looked for and did not find. Every call gives the
     // same environment.
-    TRITONPY_RETURN_IF_ERROR(
-        call(ort::kCreateEnv, ort::LogSeverity::kError, "onnxruntime", &env_));
+    ort::ThreadingOptions* made = nullptr;
+    TRITONPY_RETURN_IF_ERROR(call(ort::kCreateThreadingOptions, &made));
+    const auto threads = own(ort::kReleaseThreadingOptions, made);
+    TRITONPY_RETURN_IF_ERROR(call(ort::kSetSharedIntraOpThreads, made,
+                                  static_cast<int>(usable_cpu_count())));
+    TRITONPY_RETURN_IF_ERROR(call(ort::kSetSharedInterOpThreads, made, 1));
+    TRITONPY_RETURN_IF_ERROR(call(ort::kSetSharedThreadsSpin, made, 0));
+    TRITONPY_RETURN_IF_ERROR(call(ort::kCreateEnvWithThreads, ort::LogSeverity::kError,
+                                  "onnxruntime", made, &env_));
     ort::MemoryInfo* memory = nullptr;
     TRITONPY_RETURN_IF_ERROR(call(ort::kCreateCpuMemoryInfo, ort::AllocatorKind::kDevice,
                                   ort::MemoryKind::kDefault, &memory));

@@ -49,7 +49,8 @@ class OnnxRuntimeLibrary {
     std::string_view version() const { return version_; }
     // Whether kTensorInfoHasShape may be called.
     bool has_shape_query() const { return has_shape_query_; }
-    // The process's one environment; never released.
+    // The process's one environment; never released. It has threads for sessions to share, a core
+    // each, the session's caller among them, unless somebody else in the process made it first.
     ort::Env* env() const { return env_; }
     // Plain CPU memory.
     ort::MemoryInfo* cpu_memory() const { return cpu_memory_.get(); }

@@ -26,6 +26,13 @@ int default_thread_count(size_t cores, size_t instances) {
     return static_cast<int>(beside_instances + 1);
 }
 
+// Whether the configuration leaves it to us on which threads a batch runs.
+bool leaves_threads_to_us(const ExecutorConfig& config) {
+    return std::ranges::none_of(config.parameters, [](const auto& parameter) {
+        return parameter.first.starts_with("session.intra_op");
+    });
+}
+
 // A thread count; `fallback` when the parameter is not there or is 0.
 Status read_thread_count(const ExecutorConfig& config, const std::string& name, int fallback,
                          int& count) {
@@ -42,7 +49,8 @@ Status read_thread_count(const ExecutorConfig& config, const std::string& name, 
 
 }  // namespace
 
-Result<OnnxSessionOptions> read_onnx_session_options(const ExecutorConfig& config, size_t cores) {
+Result<OnnxSessionOptions> read_onnx_session_options(const ExecutorConfig& config, size_t cores,
+                                                     size_t usable) {
     OnnxSessionOptions options;
     options.graph_optimization = graph_optimization_of(config.graph_optimization_level);
 
@@ -55,11 +63,16 @@ Result<OnnxSessionOptions> read_onnx_session_options(const ExecutorConfig& confi
     options.execution_mode =
         mode == 1 ? ort::ExecutionMode::kParallel : ort::ExecutionMode::kSequential;
 
-    int budget = default_thread_count(cores, config.instance_count);
+    int budget = default_thread_count(usable, config.instance_count);
     TRITONPY_RETURN_IF_ERROR(
-        read_thread_count(config, "intra_op_thread_count", budget, options.intra_op_threads));
+        read_thread_count(config, "intra_op_thread_count", 0, options.intra_op_threads));
     TRITONPY_RETURN_IF_ERROR(read_thread_count(config, "inter_op_thread_count",
                                                mode == 1 ? budget : 1, options.inter_op_threads));
+    if (options.intra_op_threads == 0) {
+        options.intra_op_threads = budget;
+        options.shares_threads =
+            budget > 1 && mode == 0 && usable == cores && leaves_threads_to_us(config);
+    }
 
     TRITONPY_ASSIGN_OR_RETURN(int arena, int_parameter(config.parameters, "enable_mem_arena", 1));
     options.cpu_arena = arena != 0;

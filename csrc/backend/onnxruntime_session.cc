@@ -43,7 +43,9 @@ Result<OnnxOwned<ort::SessionOptions>> make_options(const OnnxRuntimeLibrary& li
     TRITONPY_RETURN_IF_ERROR(
         library.call(ort::kSetGraphOptimization, made, options.graph_optimization));
     TRITONPY_RETURN_IF_ERROR(
-        library.call(ort::kSetIntraOpThreads, made, options.intra_op_threads));
+        options.shares_threads
+            ? library.call(ort::kUseSharedThreads, made)
+            : library.call(ort::kSetIntraOpThreads, made, options.intra_op_threads));
     TRITONPY_RETURN_IF_ERROR(
         library.call(ort::kSetInterOpThreads, made, options.inter_op_threads));
     TRITONPY_RETURN_IF_ERROR(options.cpu_arena ? library.call(ort::kEnableCpuArena, made)
@@ -58,6 +60,16 @@ Result<OnnxOwned<ort::SessionOptions>> make_options(const OnnxRuntimeLibrary& li
     return owned;
 }
 
+Result<OnnxOwned<ort::Session>> create_session(const OnnxRuntimeLibrary& library,
+                                               const std::string& path,
+                                               const OnnxSessionOptions& options, Log& log) {
+    TRITONPY_ASSIGN_OR_RETURN(auto made_options, make_options(library, options, log));
+    ort::Session* made = nullptr;
+    TRITONPY_RETURN_IF_ERROR(library.call(ort::kCreateSession, library.env(), path.c_str(),
+                                          made_options.get(), &made));
+    return library.own(ort::kReleaseSession, made);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const OnnxSession>> OnnxSession::open(
@@ -65,12 +77,17 @@ Result<std::shared_ptr<const OnnxSession>> OnnxSession::open(
     const OnnxSessionOptions& options, Log& log) {
     auto session = std::make_shared<OnnxSession>(OpenOnly(), std::move(library));
     const OnnxRuntimeLibrary& runtime = session->library();
-    TRITONPY_ASSIGN_OR_RETURN(auto made_options, make_options(runtime, options, log));
-    ort::Session* handle = nullptr;
-    TRITONPY_RETURN_IF_ERROR(runtime.call(ort::kCreateSession, runtime.env(), path.c_str(),
-                                          made_options.get(), &handle));
-    session->session_ = runtime.own(ort::kReleaseSession, handle);
-    TRITONPY_ASSIGN_OR_RETURN(session->signature_, read_onnx_signature(runtime, handle));
+    auto created = create_session(runtime, path, options, log);
+    if (!created.ok() && options.shares_threads) {
+        // Whoever in this process used the library before us (`import onnxruntime`) has made its
+        // environment, without threads.
+        OnnxSessionOptions alone = options;
+        alone.shares_threads = false;
+        created = create_session(runtime, path, alone, log);
+    }
+    TRITONPY_ASSIGN_OR_RETURN(session->session_, std::move(created));
+    TRITONPY_ASSIGN_OR_RETURN(session->signature_,
+                              read_onnx_signature(runtime, session->handle()));
     return std::shared_ptr<const OnnxSession>(std::move(session));
 }
 

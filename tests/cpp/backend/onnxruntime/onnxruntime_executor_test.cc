@@ -320,6 +320,25 @@ TEST_F(OnnxRuntimeExecutorTest, what_the_session_logs_is_in_our_log) {
     EXPECT_TRUE(logged().starts_with("W")) << logged();
 }
 
+size_t threads_of_this_process() {
+    std::filesystem::directory_iterator tasks("/proc/self/task");
+    return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+TEST_F(OnnxRuntimeExecutorTest, models_share_threads_unless_their_configuration_speaks_of_them) {
+    ExecutorConfig config = config_of(write(add_sub_model().encode()), {"SUM"});
+    std::vector<std::unique_ptr<Executor>> executors;
+    executors.push_back(make_executor(config));  // with which the process has its threads
+    const size_t threads = threads_of_this_process();
+    for (int model = 0; model < 3; ++model) {
+        executors.push_back(make_executor(config));
+    }
+    EXPECT_EQ(threads_of_this_process(), threads);
+    config.parameters = {{"intra_op_thread_count", "3"}};
+    executors.push_back(make_executor(config));
+    EXPECT_EQ(threads_of_this_process(), threads + 2);  // beside whoever calls
+}
+
 TEST_F(OnnxRuntimeExecutorTest, executors_of_one_factory_run_at_the_same_time) {
     auto factory = make_factory(config_of(write(add_sub_model().encode()), {"SUM", "DIFFERENCE"}));
     std::vector<std::unique_ptr<Executor>> executors;
