@@ -11,17 +11,16 @@ import argparse
 import os
 import statistics
 import tempfile
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.batching import CLIENT, CONV_NET, model_file
 from bench.load import payloads
-from bench.load.load_client import Load, warm_client
+from bench.load.load_client import Load
 from bench.load.payloads import Payload
-from bench.load.scenarios import Scenario
-from bench.load.server_process import ServerProcess, tritonpy_server
+from bench.load.server_process import tritonpy_server
+from bench.load.together import offer_together
 
 _MODELS = (payloads.MINILM, CONV_NET)
 _GROUPS = ((payloads.MINILM,), (CONV_NET,), _MODELS)
@@ -44,31 +43,6 @@ def _make_repository(folder: Path, config: str) -> Path:
         (version / "model.onnx").symlink_to(model_file(payload))
         (version.parent / "config.pbtxt").write_text(config, encoding="utf-8")
     return folder
-
-
-def _load(
-    server: ServerProcess, requests: Path, group: Sequence[Payload], clients: int, seconds: float
-) -> tuple[list[Load], float]:
-    """Offer the load of every model at once; returns what each client saw, and busy cores."""
-    loads: dict[str, Load] = {}
-    start = threading.Barrier(len(group) + 1)
-
-    def run(payload: Payload) -> None:
-        scenario = Scenario("neighbours", payload, "http", clients, 1, ())
-        request = requests / payload.model
-        with warm_client(CLIENT, (), scenario, server.http_port, request, seconds) as client:
-            start.wait()
-            loads[payload.model] = client.run()
-
-    threads = [threading.Thread(target=run, args=(payload,)) for payload in group]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    before = server.cpu_seconds()
-    for thread in threads:
-        thread.join()
-    longest = max(load.seconds for load in loads.values())
-    return [loads[payload.model] for payload in group], (server.cpu_seconds() - before) / longest
 
 
 def _report(
@@ -105,10 +79,13 @@ def main() -> None:
             servers = dict(zip(_SUBJECTS, (own_server, shared_server), strict=True))
             for clients in (1, 8):
                 for group in _GROUPS:
+                    requests = [(payload, scratch / payload.model) for payload in group]
                     seen = defaultdict(list)
                     for _ in range(options.rounds):
                         for subject, server in servers.items():
-                            load = _load(server, scratch, group, clients, options.seconds)
+                            load = offer_together(
+                                CLIENT, server, requests, clients, options.seconds
+                            )
                             seen[subject].append(load)
                     for subject, rounds in seen.items():
                         _report(subject, group, clients, rounds)

@@ -54,6 +54,20 @@ std::vector<InstanceSpec> read_instances(py::handle instances) {
     return specs;
 }
 
+std::optional<PaddingSpec> read_padding(py::handle padding) {
+    if (padding.is_none()) {
+        return std::nullopt;
+    }
+    PaddingSpec spec;
+    spec.axis = attribute<size_t>(padding, "axis");
+    for (auto& [name, element] :
+         attribute<std::vector<std::pair<std::string, std::string>>>(padding, "inputs")) {
+        spec.inputs.push_back({std::move(name), std::move(element)});
+    }
+    spec.outputs = attribute<std::vector<std::string>>(padding, "outputs");
+    return spec;
+}
+
 }  // namespace
 
 ModelConfig read_model_config(py::handle config) {
@@ -84,6 +98,7 @@ ModelConfig read_model_config(py::handle config) {
     model.warmup = read_warmup(config.attr("warmup"));
     model.ensemble = read_ensemble(config.attr("ensemble"));
     model.split_large_requests = attribute<bool>(config, "split_large_requests");
+    model.padding = read_padding(config.attr("padding"));
     model.response_cache = attribute<bool>(config, "response_cache");
     return model;
 }

@@ -42,7 +42,9 @@ Status place(const InstanceSpec& spec, const ModelContext& context, ScopedAffini
 BatcherConfig batcher_of(const ModelConfig& config) {
     BatcherConfig batcher = config.batcher;
     const std::vector<TensorSpec>& inputs = config.executor.inputs;
-    batcher.uniform_requests = std::all_of(inputs.begin(), inputs.end(), is_uniform);
+    // Configuration sees to it that a padded model's inputs differ in their length alone.
+    batcher.uniform_requests =
+        config.padding || std::all_of(inputs.begin(), inputs.end(), is_uniform);
     batcher.instance_count = std::max<size_t>(config.executor.instance_count, 1);
     return batcher;
 }
@@ -77,6 +79,7 @@ Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
 Model::Model(const ModelConfig& config, const ModelContext& context)
     : identity_(identity_of(config)),
       batch_inputs_(config.batch_inputs),
+      padding_(config.padding),
       states_(config.sequences ? config.sequences->states : std::vector<SequenceState>()),
       steps_(config.ensemble ? config.ensemble->steps : std::vector<EnsembleStep>()),
       splits_large_requests_(config.split_large_requests && config.executor.max_batch_size > 0),
@@ -128,7 +131,7 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
     const InstanceContext borrowed{identity_, *scheduler_, stats_,        in_flight_, pool_,
-                                   clock_,    instances_,  batch_inputs_, states_};
+                                   clock_,    instances_,  batch_inputs_, padding_,   states_};
     const Warmup warmup(config.warmup, *identity_, batch_inputs_,
                         config.executor.sequence_inputs, context.executor);
     std::vector<const InstanceSpec*> scheduled;
@@ -172,6 +175,12 @@ Status Model::start_threads(const std::vector<const InstanceSpec*>& scheduled,
 Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
     int64_t now_ns = clock_.now_ns();
     TRITONPY_RETURN_IF_ERROR(check_request(*identity_, *request, splits_large_requests_));
+    if (padding_) {
+        if (Status equal = check_lengths(*padding_, *request); !equal.ok()) {
+            restore_client_shapes(*identity_, *request);
+            return equal;
+        }
+    }
     if (may_fall_ill_) {
         if (Status hopeful = check_hopeful(); !hopeful.ok()) {
             restore_client_shapes(*identity_, *request);

@@ -31,6 +31,7 @@
 #include "base/result.h"
 #include "infer/batch_input.h"
 #include "infer/model_identity.h"
+#include "infer/padding.h"
 #include "infer/request.h"
 #include "model/cached_answers.h"
 #include "model/ensemble_answers.h"
@@ -148,6 +149,7 @@ class Model {
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
+    const std::optional<PaddingSpec> padding_;  // of requests that differ in length
     const std::vector<SequenceState> states_;  // that instances keep for the scheduler
     const std::vector<EnsembleStep> steps_;    // of an ensemble
     const bool splits_large_requests_;

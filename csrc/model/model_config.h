@@ -12,6 +12,7 @@
 
 #include "backend/executor.h"
 #include "infer/batch_input.h"
+#include "infer/padding.h"
 #include "model/warmup.h"
 #include "scheduler/batcher_config.h"
 #include "scheduler/ensemble_graph.h"
@@ -32,6 +33,7 @@ struct ModelConfig {
     std::vector<WarmupSample> warmup;
     std::optional<EnsembleConfig> ensemble;  // set: no backend, but steps
     bool split_large_requests = false;  // run what is too large in parts; see SplitRequest
+    std::optional<PaddingSpec> padding{};  // given: requests of different length run together
     bool response_cache = false;  // answers may be repeated, where the server has a cache
 };
 

@@ -133,7 +133,8 @@ void ModelInstance::begin() {
     if (requests_ != nullptr) {
         return;  // which takes them as they are
     }
-    gathered_ = gather_inputs(batch_, context_.pool);
+    gathered_ = context_.padding ? gather_padded(*context_.padding, batch_, context_.pool)
+                                 : gather_inputs(batch_, context_.pool);
     if (gathered_.ok()) {
         gathered_ = add_batch_inputs(context_.batch_inputs, batch_, context_.pool);
     }
@@ -203,6 +204,10 @@ Status ModelInstance::execute() {
     TRITONPY_RETURN_IF_ERROR(check_outputs(*context_.identity, batch_));
     TRITONPY_RETURN_IF_ERROR(scatter_outputs(batch_, batching, outputs_of_request_,
                                              context_.identity->outputs));
+    if (context_.padding) {
+        TRITONPY_RETURN_IF_ERROR(
+            cut_padding(*context_.padding, batch_, outputs_of_request_, context_.pool));
+    }
     stamp(&RequestTrace::compute_end_ns);
     return Status();
 }

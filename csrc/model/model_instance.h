@@ -32,6 +32,7 @@
 #include "base/thread.h"
 #include "infer/batch.h"
 #include "infer/batch_input.h"
+#include "infer/padding.h"
 #include "infer/model_identity.h"
 #include "memory/block_pool.h"
 #include "model/dropped_requests.h"
@@ -56,6 +57,7 @@ struct InstanceContext {
     // Of the same model, this one among them; complete before any is started.
     const std::vector<std::unique_ptr<ModelInstance>>& siblings;
     const std::vector<BatchInputSpec>& batch_inputs;
+    const std::optional<PaddingSpec>& padding;
     const std::vector<SequenceState>& states;  // what requests of a sequence leave to the next
 };
 

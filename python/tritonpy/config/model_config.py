@@ -17,6 +17,7 @@ from tritonpy.config.lower_dynamic_batching import DynamicBatchingSpec, lower_dy
 from tritonpy.config.lower_ensemble import EnsembleSpec
 from tritonpy.config.lower_sequence import SequenceBatchingSpec
 from tritonpy.config.lower_warmup import WarmupSample
+from tritonpy.config.padding import PaddingSpec, lower_padding
 from tritonpy.config.split_large_requests import splits_large_requests
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
@@ -88,6 +89,7 @@ class CoreModelConfig:
     ensemble: EnsembleSpec | None = None  # set: steps instead of instances and a file
     split_large_requests: bool = False
     latency_objective_us: int = 0  # within which requests are answered or refused; 0: none
+    padding: PaddingSpec | None = None  # given: requests of different length run together
     sequences: SequenceBatchingSpec | None = None  # given: these are how it is scheduled
 
 
@@ -134,6 +136,7 @@ def lower(
         ensemble=ensemble,
         split_large_requests=splits_large_requests(config),
         latency_objective_us=latency_objective_us(config),
+        padding=lower_padding(config),
         sequences=sequences,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.latency_objective import objective_problems
+from tritonpy.config.padding import padding_problems
 from tritonpy.config.platforms import ENSEMBLE, backend_of_platform, is_known_backend
 from tritonpy.config.split_large_requests import split_problems
 from tritonpy.config.validate_ensemble import ensemble_problems
@@ -30,6 +31,7 @@ def validate(config: ModelConfig, devices: Devices) -> list[str]:
         *_metric_problems(config),
         *split_problems(config),
         *objective_problems(config),
+        *padding_problems(config),
         *_cache_problems(config),
     ]
     if config.platform != ENSEMBLE:
