@@ -16,7 +16,7 @@
 // one instance each, requests a second of both and MiniLM's median latency (of three rounds):
 //     1 client each     from  91 and 19.2 to 108 and 20.8, from 10.4 ms to  8.0 ms
 //     8 clients each    from 145 and 21.8 to 150 and 24.1, from 54.5 ms to 49.7 ms
-// and alone either is what it was: 150 and 177, 257 and 247; 32.1 and 31.6, 39.0 and 39.1.
+// and alone either is what it was: 150 and 177, 247 and 256; 32.1 and 31.6, 39.0 and 39.1.
 //
 // Pool threads do not spin while they wait for work. With spinning as ONNX Runtime has it by
 // default, two cores under load and a pool of two, CPU per batch and median latency went
@@ -63,11 +63,10 @@ struct OnnxSessionOptions {
 };
 
 // The options that `config` asks for on a machine with `cores` cores, of which this thread may use
-// `usable`. Triton's parameters are
-// known: intra_op_thread_count, inter_op_thread_count (0: our default), execution_mode,
-// enable_mem_arena, enable_mem_pattern, memory.enable_memory_arena_shrinkage; every parameter that
-// begins with "session." goes to ONNX Runtime as it is; others are not ours. invalid_arg for a bad
-// value.
+// `usable`. Triton's parameters are known: intra_op_thread_count, inter_op_thread_count (0: our
+// default), execution_mode, enable_mem_arena, enable_mem_pattern,
+// memory.enable_memory_arena_shrinkage; every parameter that begins with "session." goes to ONNX
+// Runtime as it is; others are not ours. invalid_arg for a bad value.
 Result<OnnxSessionOptions> read_onnx_session_options(const ExecutorConfig& config, size_t cores,
                                                      size_t usable);
 
