@@ -11,6 +11,7 @@
 #include "scheduler/ensemble_scheduler.h"
 #include "scheduler/limited_scheduler.h"
 #include "scheduler/scheduler_factory.h"
+#include "scheduler/sequence_slots.h"
 
 namespace tritonpy {
 
@@ -192,13 +193,16 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     request->trace.request_start_ns = now_ns;
     // Where order is kept, nothing that is still to be answered may be overtaken.
     const bool in_order = !keeps_order_ || in_flight_.count() == 0;
-    if (cached_ != nullptr && cached_->try_answer(request, in_order)) {
+    // A model somewhere in an ensemble may remember what a sequence has brought.
+    const bool is_remembered = is_ensemble() && !is_none(request->correlation_id);
+    CachedAnswers* cached = is_remembered ? nullptr : cached_.get();
+    if (cached != nullptr && cached->try_answer(request, in_order)) {
         return Status();
     }
     const bool is_large = splits_large_requests_ && request->rows > identity_->max_batch_size;
     Status queued = is_large ? admit_in_parts(request, wake_due) : admit(request, wake_due);
     if (!queued.ok()) {
-        if (cached_ != nullptr) {
+        if (cached != nullptr) {
             CachedAnswers::withdraw(*request);
         }
         restore_client_shapes(*identity_, *request);

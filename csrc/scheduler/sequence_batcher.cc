@@ -27,11 +27,6 @@ bool starts_sequence(const InferenceRequest& request) {
     return (request.flags & InferenceRequest::kSequenceStart) != 0;
 }
 
-bool is_none(const CorrelationId& id) {
-    const auto* number = std::get_if<uint64_t>(&id);
-    return number != nullptr ? *number == 0 : std::get<std::string>(id).empty();
-}
-
 std::string text_of(const CorrelationId& id) {
     const auto* number = std::get_if<uint64_t>(&id);
     return number != nullptr ? std::to_string(*number) : std::get<std::string>(id);

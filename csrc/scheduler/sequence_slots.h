@@ -27,8 +27,10 @@
 #include <list>
 #include <memory>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "infer/request.h"
@@ -36,6 +38,12 @@
 #include "tensor/tensor.h"
 
 namespace tritonpy {
+
+// Whether a request with this id belongs to no sequence.
+inline bool is_none(const CorrelationId& id) {
+    const auto* number = std::get_if<uint64_t>(&id);
+    return number != nullptr ? *number == 0 : std::get<std::string>(id).empty();
+}
 
 // Of one correlation id, from its START to its END.
 struct Sequence {

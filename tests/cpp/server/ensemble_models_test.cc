@@ -124,6 +124,23 @@ TEST_F(EnsembleModelsTest, an_answer_from_the_cache_runs_no_step) {
     EXPECT_EQ(statistics("a").success.count, 4u);
 }
 
+TEST_F(EnsembleModelsTest, a_request_of_a_sequence_is_not_answered_from_the_cache) {
+    start(echo, 1 << 20);
+    publish(make_config("a"));
+    ModelConfig config = chain({"a"});
+    config.response_cache = true;
+    publish(config);
+    for (int i = 0; i < 2; ++i) {
+        auto request = make_rows_request(1, &sink);
+        request->model_name = "ensemble";
+        request->correlation_id = uint64_t{7};
+        ASSERT_TRUE(server->infer(request).ok());
+        EXPECT_TRUE(sink.wait_and_take(1)[0]->status.ok());
+    }
+    EXPECT_EQ(statistics("ensemble").cache_hit.count, 0u);
+    EXPECT_EQ(statistics("a").success.count, 2u);
+}
+
 TEST_F(EnsembleModelsTest, a_step_that_fails_is_counted_as_other) {
     start([](Batch&) { return internal_error("broken"); });
     publish(make_config("a"));
