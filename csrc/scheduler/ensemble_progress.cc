@@ -6,9 +6,9 @@
 
 namespace tritonpy {
 
-EnsembleProgress::EnsembleProgress(const EnsembleGraph& graph, EnsembleDemand demand,
+EnsembleProgress::EnsembleProgress(const EnsembleGraph& graph, const EnsembleDemand& demand,
                                    Values inputs)
-    : graph_(graph), demand_(std::move(demand)) {
+    : graph_(graph), demand_(demand) {
     open_round(EnsembleGraph::kRootScope);
     std::vector<Slot>& tensors = rounds_[kRoot].tensors;
     for (size_t input = 0; input < graph_.inputs.size(); ++input) {

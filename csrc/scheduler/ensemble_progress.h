@@ -51,8 +51,8 @@ class EnsembleProgress {
         uint32_t step = 0;
     };
 
-    // `graph` is borrowed and outlives this. Inputs that are not given are absent.
-    EnsembleProgress(const EnsembleGraph& graph, EnsembleDemand demand, Values inputs);
+    // `graph` and `demand` are borrowed and outlive this. Inputs that are not given are absent.
+    EnsembleProgress(const EnsembleGraph& graph, const EnsembleDemand& demand, Values inputs);
 
     // One answer of a decoupled model: opens a round of its scope.
     void answer(Place from, Values outputs);
@@ -105,7 +105,7 @@ class EnsembleProgress {
     const Slot& slot(uint32_t round, const EnsembleGraph::TensorPlace& place) const;
 
     const EnsembleGraph& graph_;
-    const EnsembleDemand demand_;
+    const EnsembleDemand& demand_;
     std::vector<Round> rounds_;  // the first is the root's
     std::vector<uint32_t> unused_;
     std::vector<Place> due_;

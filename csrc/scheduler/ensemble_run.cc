@@ -120,9 +120,10 @@ void EnsembleRun::start(const EnsembleParts& parts, std::unique_ptr<InferenceReq
 EnsembleRun::EnsembleRun(const EnsembleParts& parts, std::unique_ptr<InferenceRequest> request)
     : parts_(parts),
       request_(std::move(request)),
-      progress_(parts.graph,
-                request_->outputs.empty() ? parts.whole_demand
-                                          : demand_of(parts.graph, request_->outputs),
+      own_demand_(request_->outputs.empty()
+                      ? std::nullopt
+                      : std::optional(demand_of(parts.graph, request_->outputs))),
+      progress_(parts.graph, own_demand_ ? *own_demand_ : parts.whole_demand,
                 inputs_of(parts.graph, *request_)) {}
 
 void EnsembleRun::deliver(std::unique_ptr<InferenceResponse> response) {
@@ -135,12 +136,13 @@ void EnsembleRun::granted(Place place) { add({nullptr, place}); }
 void EnsembleRun::add(Event event) {
     {
         std::lock_guard lock(mutex_);
-        inbox_.push_back(std::move(event));
         if (driven_) {
+            inbox_.push_back(std::move(event));
             return;  // whoever drives looks again before it leaves
         }
         driven_ = true;
     }
+    handle(std::move(event));
     drive();
 }
 
@@ -152,7 +154,7 @@ void EnsembleRun::drive() {
             return;  // another thread may drive, and end this run, from here on
         }
         for (Event& event : events) {
-            handle(event);
+            handle(std::move(event));
         }
         events.clear();
         go_on();
@@ -168,7 +170,8 @@ bool EnsembleRun::take_events(std::vector<Event>& events) {
     return driven_;
 }
 
-void EnsembleRun::handle(Event& event) {
+// Frees the answer, whose tensors may be the client's: they go home before the run can end.
+void EnsembleRun::handle(Event event) {
     if (event.response == nullptr) {
         --open_calls_;  // out of the line
         ask(event.place);

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,7 @@ class EnsembleRun final : public ResponseSink {
     void add(Event event);
     void drive();
     bool take_events(std::vector<Event>& events);
-    void handle(Event& event);
+    void handle(Event event);
     void handle_answer(InferenceResponse& response, Place place);
     void go_on();
     void respond(uint32_t round);
@@ -97,6 +98,7 @@ class EnsembleRun final : public ResponseSink {
 
     const EnsembleParts& parts_;
     std::unique_ptr<InferenceRequest> request_;
+    const std::optional<EnsembleDemand> own_demand_;  // of a request that names outputs
     EnsembleProgress progress_;
     Status status_;                                // the first failure
     std::unique_ptr<InferenceResponse> response_;  // of an ensemble that is not decoupled

@@ -246,7 +246,8 @@ TEST(EnsembleProgress, rounds_are_forgotten_when_they_are_done) {
     const std::vector<TensorSpec> inputs = {make_spec("INPUT0", DataType::kFp32, {1})};
     const std::vector<TensorSpec> outputs = {make_spec("OUTPUT0", DataType::kFp32, {1})};
     EnsembleGraph graph = make_ensemble_graph({steps, 0}, inputs, outputs, true);
-    EnsembleProgress progress(graph, demand_of(graph, {}), {{0, {}}});
+    const EnsembleDemand demand = demand_of(graph, {});
+    EnsembleProgress progress(graph, demand, {{0, {}}});
     const EnsembleProgress::Place first = progress.take_due().value();
     for (int number = 0; number < 1000; ++number) {
         progress.answer(first, {{0, {}}});
