@@ -183,11 +183,12 @@ void LimitedScheduler::want_if_queued() {
     }
 }
 
+// Once stopped and empty it looks without a turn; and its look would wake the others for theirs.
 void LimitedScheduler::want_look(size_t instance) {
-    if (has_lanes_) {
-        ring(instance);
-    } else {
+    if (!has_lanes_) {
         want_if_queued();
+    } else if (!may_end()) {
+        ring(instance);
     }
 }
 
