@@ -174,6 +174,7 @@ def control(verbose_server: RunningServer) -> Iterator[Client]:
 def _runs(server: RunningServer, model: str) -> list[str]:
     """Return what the log says of the model's warm-up, after the name of the model."""
     subject = f"model '{model}' instance "
+    server.wait_for(f"successfully loaded '{model}'")  # the log may lag behind the answer
     return [
         line.partition(subject)[2].rstrip('"\n')
         for line in server.output.splitlines()
