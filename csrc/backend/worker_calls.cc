@@ -1,9 +1,11 @@
 #include "backend/worker_calls.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "base/limits.h"
+#include "memory/shared_arena.h"
 
 namespace tritonpy {
 
@@ -11,6 +13,11 @@ namespace {
 
 // Answers are sent in pieces of about so many bytes of messages.
 constexpr size_t kSentTogether = size_t{16} << 10;
+
+// What an answer takes of the room for unread ones: a small one has a block of its own, too.
+uint64_t charge_of(const InferenceResponse& response) {
+    return std::max(outputs_size(response), uint64_t{SharedArena::kSmallestBlock});
+}
 
 // Travels with a call's request, so that the box is there for as long as the server has that.
 struct CallInServer : Cancellation {
@@ -28,7 +35,7 @@ Status WorkerCalls::start(InferMessage message, WorkerSession& session) {
     if (!status.ok()) {
         auto answer = std::make_unique<InferenceResponse>();
         answer->status = std::move(status);
-        queue_answer(handle, std::move(answer), session);
+        queue_answer({handle}, std::move(answer), session);
     }
     return Status();
 }
@@ -66,7 +73,7 @@ Status WorkerCalls::submit(InferMessage& message, uint64_t tag) {
     request.sink = box_.get();
     request.tag = tag;
     request.cancellation = state;
-    calls_.emplace(tag, Call{message.call, std::move(state)});
+    calls_.emplace(tag, Call{message.call, std::move(state), 0, {}});
     Status status = door_->infer(message.request);
     if (!status.ok()) {
         calls_.erase(tag);
@@ -74,11 +81,23 @@ Status WorkerCalls::submit(InferMessage& message, uint64_t tag) {
     return status;
 }
 
-void WorkerCalls::cancel(uint64_t handle) {
-    for (auto& [tag, call] : calls_) {
-        if (call.handle == handle) {
-            call.cancellation->requested.store(true, std::memory_order_relaxed);
-        }
+WorkerCalls::Calls::iterator WorkerCalls::call_of(uint64_t handle) {
+    return std::find_if(calls_.begin(), calls_.end(),
+                        [handle](const auto& one) { return one.second.handle == handle; });
+}
+
+void WorkerCalls::cancel(uint64_t handle, WorkerSession& session) {
+    if (auto call = call_of(handle); call != calls_.end()) {
+        call->second.cancellation->requested.store(true, std::memory_order_relaxed);
+        send_answers(call, session);
+    }
+}
+
+void WorkerCalls::take_read(const ReadMessage& message, WorkerSession& session) {
+    if (auto call = call_of(message.call); call != calls_.end()) {
+        uint64_t& unread = call->second.unread;
+        unread -= std::min(unread, message.charge);
+        send_answers(call, session);
     }
 }
 
@@ -121,11 +140,27 @@ void WorkerCalls::drain(WorkerSession& session) {
         if (call == calls_.end()) {
             continue;  // of a worker that has died
         }
-        uint64_t handle = call->second.handle;
-        if (response->final) {
-            calls_.erase(call);
+        call->second.waiting.push_back(std::move(response));
+        send_answers(call, session);
+    }
+}
+
+void WorkerCalls::send_answers(Calls::iterator place, WorkerSession& session) {
+    Call& call = place->second;
+    const bool wanted = !call.cancellation->requested.load(std::memory_order_relaxed);
+    while (!call.waiting.empty() && (call.unread < kMaxUnread || !wanted)) {
+        std::unique_ptr<InferenceResponse> response = std::move(call.waiting.front());
+        call.waiting.pop_front();
+        const bool final = response->final;
+        if (wanted || final) {
+            const AnswerKey key{call.handle, charge_of(*response)};
+            call.unread += key.charge;
+            queue_answer(key, std::move(response), session);
         }
-        queue_answer(handle, std::move(response), session);
+        if (final) {
+            calls_.erase(place);
+            return;
+        }
     }
 }
 
@@ -145,7 +180,7 @@ std::unique_ptr<InferenceResponse> WorkerCalls::next() {
     return std::move(taken_[next_++]);
 }
 
-void WorkerCalls::queue_answer(uint64_t handle, std::unique_ptr<InferenceResponse> response,
+void WorkerCalls::queue_answer(AnswerKey key, std::unique_ptr<InferenceResponse> response,
                                WorkerSession& session) {
     BlockPlace place;
     if (uint64_t size = outputs_size(*response); size > 0) {
@@ -158,7 +193,7 @@ void WorkerCalls::queue_answer(uint64_t handle, std::unique_ptr<InferenceRespons
             response->outputs.clear();
         }
     }
-    encode_answer(handle, *response, place, session.calls_stream().queue());
+    encode_answer(key, *response, place, session.calls_stream().queue());
 }
 
 void WorkerCalls::abandon() {

@@ -145,7 +145,12 @@ Status WorkerExecutor::take_message(WorkerSession& session,
         }
         case WorkerMessageKind::kCancel: {
             TRITONPY_ASSIGN_OR_RETURN(uint64_t call, decode_cancel(message.body));
-            calls_.cancel(call);
+            calls_.cancel(call, session);
+            return Status();
+        }
+        case WorkerMessageKind::kRead: {
+            TRITONPY_ASSIGN_OR_RETURN(ReadMessage read, decode_read(message.body));
+            calls_.take_read(read, session);
             return Status();
         }
         default:

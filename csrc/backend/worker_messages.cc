@@ -230,7 +230,7 @@ Result<WorkerMessageHeader> decode_worker_header(std::span<const std::byte> head
     size_t size = in.number<uint32_t>();
     auto kind = in.number<uint16_t>();
     if (size > limits::kMaxWorkerMessage || kind == 0 ||
-        kind > static_cast<uint16_t>(WorkerMessageKind::kAnswer)) {
+        kind > static_cast<uint16_t>(WorkerMessageKind::kRead)) {
         return malformed("kind " + std::to_string(kind), std::to_string(size) + " bytes");
     }
     return WorkerMessageHeader{size, static_cast<WorkerMessageKind>(kind)};
@@ -282,12 +282,13 @@ void copy_outputs(const InferenceResponse& response, std::byte* block) {
     copy_tensors(response.outputs, layout, block);
 }
 
-void encode_answer(uint64_t call, const InferenceResponse& response, BlockPlace block,
+void encode_answer(AnswerKey key, const InferenceResponse& response, BlockPlace block,
                    Bytes& out) {
     const bool has_error = !response.status.ok();
     Envelope message(out, WorkerMessageKind::kAnswer);
     MessageWriter& writer = message.writer;
-    writer.number(call);
+    writer.number(key.call);
+    writer.number(key.charge);
     writer.number(response.final ? kFinalFlag : uint32_t{0});
     writer.number(static_cast<uint8_t>(has_error));
     writer.number(has_error ? static_cast<uint8_t>(response.status.code()) : uint8_t{0});
@@ -411,6 +412,17 @@ Result<uint64_t> decode_cancel(std::span<const std::byte> body) {
         return malformed("CANCEL", "its length is wrong");
     }
     return call;
+}
+
+Result<ReadMessage> decode_read(std::span<const std::byte> body) {
+    MessageReader in(body);
+    ReadMessage message;
+    message.call = in.number<uint64_t>();
+    message.charge = in.number<uint64_t>();
+    if (!in.at_good_end()) {
+        return malformed("READ", "its length is wrong");
+    }
+    return message;
 }
 
 }  // namespace tritonpy

@@ -4,7 +4,8 @@
 // their length before them. Tensor bytes are not in messages but in blocks of shared memory, which
 // messages name by their place. Two streams carry messages: on the first the server says EXECUTE
 // and the worker EXECUTED in lock-step; on the second go late responses, and what the model asks of
-// other models (INFER, CANCEL) with the ANSWERs to it.
+// other models (INFER, CANCEL) with the ANSWERs to it. What an answer is charged with comes back in
+// READ when the model has taken it: so the server knows how much lies there unread.
 //
 // What a worker sends is never believed: every length, index, count and rank is checked here,
 // places in shared memory where they are looked up (worker_session.h).
@@ -41,6 +42,7 @@ enum class WorkerMessageKind : uint16_t {
     kInfer = 4,
     kCancel = 5,
     kAnswer = 6,
+    kRead = 7,
 };
 
 inline constexpr size_t kWorkerHeaderSize = 8;
@@ -97,8 +99,14 @@ void encode_execute(std::span<const std::unique_ptr<InferenceRequest>> requests,
 // Bytes of the outputs, and the copy, as for inputs.
 uint64_t outputs_size(const InferenceResponse& response);
 void copy_outputs(const InferenceResponse& response, std::byte* block);
-// Appends ANSWER to `call` to `out`.
-void encode_answer(uint64_t call, const InferenceResponse& response, BlockPlace block, Bytes& out);
+// What one answer to a call says besides the response itself.
+struct AnswerKey {
+    uint64_t call = 0;
+    uint64_t charge = 0;
+};
+
+// Appends ANSWER to `out`.
+void encode_answer(AnswerKey key, const InferenceResponse& response, BlockPlace block, Bytes& out);
 
 // ---- what the worker sends
 
@@ -147,6 +155,12 @@ struct InferMessage {
     std::vector<WorkerTensor> inputs;
 };
 
+// The model has taken answers to a call that were charged with so much together.
+struct ReadMessage {
+    uint64_t call = 0;
+    uint64_t charge = 0;
+};
+
 // Each reads a whole body; internal, saying which message and what part of it, when it is none.
 // `outputs` are those of the model's configuration, which messages name by index.
 Result<ExecutedMessage> decode_executed(std::span<const std::byte> body,
@@ -155,5 +169,6 @@ Result<ResponseMessage> decode_response(std::span<const std::byte> body,
                                         const std::vector<TensorSpec>& outputs);
 Result<InferMessage> decode_infer(std::span<const std::byte> body);
 Result<uint64_t> decode_cancel(std::span<const std::byte> body);
+Result<ReadMessage> decode_read(std::span<const std::byte> body);
 
 }  // namespace tritonpy

@@ -1,5 +1,6 @@
 """Goal: calls of other models (BLS) cost nobody anything when many run at once or their maker dies,
-and a server can stop whatever its models wait for.
+models that answer fast wait for those that read slowly, and a server can stop whatever its models
+wait for.
 
 Method: models that ask others, which say in the log what becomes of the requests.
 """
@@ -103,6 +104,57 @@ _FLOODING = """
                 sender.send(pb_utils.InferenceResponse([output]))
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 """
+# What was sent and not read, at most: what the server lets lie before the reader (4), what a sender
+# sends further before it waits (17), and some more.
+_AHEAD_MAX = 32
+_ANSWERS = 96
+# Says in each answer how many it has sent and how many were read.
+_FAST = f"""
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            sender = requests[0].get_response_sender()
+            progress = np.memmap("{{progress}}", np.int64, "r+")
+            for number in range({_ANSWERS}):
+                data = np.zeros((1, 1 << 18), np.float32)
+                data[0, :2] = number, progress[0]
+                output = pb_utils.Tensor("OUTPUT0", data)
+                sender.send(pb_utils.InferenceResponse([output]))
+                progress[1] = number + 1
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+"""
+# Reads one answer, then asks others for a while, then reads on, and keeps all.
+_SLOW = """
+    import time
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    def asked(model):
+        return pb_utils.InferenceRequest(
+            model_name=model,
+            inputs=[pb_utils.Tensor("INPUT0", np.ones((1, 1), np.float32))],
+            requested_output_names=["OUTPUT0"],
+        )
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            progress = np.memmap("{progress}", np.int64, "r+")
+            kept = []
+            for response in asked("fast").exec(decoupled=True):
+                for tensor in response.output_tensors():
+                    kept.append(tensor.as_numpy())
+                progress[0] = len(kept)
+                if len(kept) == 1:
+                    while progress[1] < 8:
+                        time.sleep(0.001)
+                    for _ in range(300):
+                        asked("echo").exec()
+            ahead = [number - seen for number, seen in (array[0, :2] for array in kept)]
+            output = np.array([[len(kept), max(ahead)]], np.float32)
+            return [pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", output)])]
+"""
 _DATA = np.array([[1, 2, 3]], np.float32)
 
 
@@ -143,6 +195,23 @@ def test_calls_of_a_worker_that_dies_are_cancelled(frontend: str, tmp_path: Path
         statistics = client.statistics("patient")[0]["inference_stats"]
         assert statistics["fail"]["count"] == 3
     assert server.wait() == 0
+
+
+def test_a_sender_waits_for_the_model_that_asked(frontend: str, tmp_path: Path) -> None:
+    progress = tmp_path / "progress"
+    progress.write_bytes(bytes(16))
+    repository = tmp_path / "models"
+    decoupled = IDENTITY_CONFIG + "model_transaction_policy { decoupled: true }"
+    write_python_model(repository, "fast", _FAST.format(progress=progress), decoupled)
+    write_python_model(repository, "slow", _SLOW.format(progress=progress))
+    write_python_model(repository, "echo")
+    with (
+        RunningServer(repository, ServerOptions(frontend=frontend)) as server,
+        connect("grpc", server) as client,
+    ):
+        count, ahead = client.infer("slow", {"INPUT0": _DATA}).as_numpy("OUTPUT0")[0]
+        assert count == _ANSWERS
+        assert ahead <= _AHEAD_MAX
 
 
 def test_a_server_stops_while_a_sender_waits_for_its_client(frontend: str, tmp_path: Path) -> None:

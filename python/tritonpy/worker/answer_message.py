@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 _INFER: Final = Struct("<QQQQIIqB3xQ")
 _COUNTS: Final = Struct("<HHIQ")
-_ANSWER: Final = Struct("<QIBBHQQI")
+_ANSWER: Final = Struct("<QQIBBHQQI")
 _TENSOR: Final = Struct("<BBHIQQ")
 
 
 class Answer(NamedTuple):
-    """One response to a request that this process made."""
+    """One response to a request that this process made; `charge` is what it counts as unread."""
 
     response: InferenceResponse
     is_final: bool
+    charge: int = 0
 
 
 def infer_body(
@@ -77,6 +78,7 @@ def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tupl
     """
     (
         call,
+        charge,
         flags,
         has_error,
         code,
@@ -105,4 +107,4 @@ def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tupl
     response = InferenceResponse(tensors, error)
     response._parameters = values
     response._source = (name, int(version) if version.lstrip("-").isdigit() else -1)
-    return call, Answer(response, bool(flags & wire.FINAL))
+    return call, Answer(response, bool(flags & wire.FINAL), charge)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
-from tritonpy.worker.answer_message import infer_body
+from tritonpy.worker.answer_message import Answer, infer_body
 from tritonpy.worker.calls import Call, Calls
 from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.output_arena import OutputArena
@@ -47,7 +47,7 @@ class Bls:
 
         Cancelling the future cancels the request. Needs a running event loop.
         """
-        arrivals = _Arrivals(asyncio.get_running_loop())
+        arrivals = _Arrivals(self._calls, asyncio.get_running_loop())
         call = self._start(request, decoupled, arrivals.notify)
         if decoupled:
             iterator = ResponseIterator(self._calls, call, arrivals)
@@ -95,7 +95,8 @@ async def _immediately(iterator: ResponseIterator) -> ResponseIterator:
 class _Arrivals:
     """Wakes coroutines of one event loop when answers are there."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, calls: Calls, loop: asyncio.AbstractEventLoop) -> None:
+        self._calls = calls
         self._loop = loop
         self._is_there = asyncio.Event()
 
@@ -106,12 +107,12 @@ class _Arrivals:
         except RuntimeError:  # the loop was closed; nobody waits
             return
 
-    async def next_of(self, call: Call) -> Any:
+    async def next_of(self, call: Call) -> Answer:
         """Return the next answer to `call`."""
-        while not call.answers:
+        while (answer := self._calls.take(call)) is None:
             self._is_there.clear()
             await self._is_there.wait()
-        return call.answers.popleft()
+        return answer
 
 
 class ResponseIterator:

@@ -4,6 +4,9 @@ Any number of threads wait on one socket. One of those that wait for an answer l
 hands the others theirs, and when it has its own, lets another lead; so a lone caller reads its
 answer itself, without a change of threads. For event loops, which must not wait, a thread of their
 own leads when nobody else does.
+
+Whoever leads reads the answers to all calls, also to those that nobody asks just now. So the server
+is told what the model has taken, and sends no more than a few MiB of a call's answers ahead of it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from tritonpy.worker import wire
@@ -20,18 +24,21 @@ from tritonpy.worker.channel import Channel
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.response import failed
 
+# So much is taken before the server is told: a fraction of what it sends ahead.
+_TOLD_TOGETHER: Final = 1 << 20
 _GONE: Final = "The server has closed the connection to this worker."
 
 
 class Call:
     """One request under way. `notify` is called, from any thread, when an answer is there."""
 
-    __slots__ = ("answers", "is_dropped", "is_waiting", "notify", "number", "signal")
+    __slots__ = ("answers", "is_dropped", "is_waiting", "notify", "number", "signal", "taken")
 
     def __init__(self, number: int, notify: Callable[[], None] | None) -> None:
         self.number = number
         self.notify = notify
         self.answers: deque[Answer] = deque()
+        self.taken = 0  # charges of the answers that were taken and the server not told of
         self.is_waiting = False
         self.is_dropped = False
         self.signal = threading.Lock()
@@ -71,7 +78,7 @@ class Calls:
         return call
 
     def cancel(self, call: Call) -> None:
-        """Tell the server that the answers are of no use any more; they still come."""
+        """Tell the server that the answers are of no use any more; the last one still comes."""
         self._channel.send(wire.CANCEL, wire.CALL.pack(call.number))
 
     def drop_from_finalizer(self, call: Call) -> None:
@@ -82,10 +89,10 @@ class Calls:
 
     def next_answer(self, call: Call) -> Answer:
         """Return the next answer to `call`; waits for it."""
-        while True:
+        while (answer := self.take(call)) is None:
             with self._lock:
                 if call.answers:
-                    return call.answers.popleft()
+                    continue
                 leads = not self._is_led
                 if leads:
                     self._is_led = True
@@ -99,6 +106,23 @@ class Calls:
                     self._hand_over()
             else:
                 call.signal.acquire()
+        return answer
+
+    def take(self, call: Call) -> Answer | None:
+        """Return the next answer to `call` if it is there."""
+        with self._lock:
+            if not call.answers:
+                return None
+            answer = call.answers.popleft()
+            if answer.is_final:
+                return answer
+            call.taken += answer.charge
+            if call.taken < _TOLD_TOGETHER:
+                return answer
+            taken, call.taken = call.taken, 0
+        with suppress(OSError):  # the server is gone, as the next answer says
+            self._channel.send(wire.READ, wire.READ_CHARGE.pack(call.number, taken))
+        return answer
 
     def _read_until(self, is_done: Callable[[], bool]) -> None:
         while not is_done():

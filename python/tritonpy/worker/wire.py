@@ -11,6 +11,7 @@ RESPONSE: Final = 3
 INFER: Final = 4
 CANCEL: Final = 5
 ANSWER: Final = 6
+READ: Final = 7
 
 ALL_OUTPUTS: Final = 0xFFFF
 FINAL: Final = 1
@@ -23,6 +24,7 @@ RESCHEDULED: Final = 2
 LENGTH: Final = Struct("<I")
 OUTPUT_INDEX: Final = Struct("<H")
 CALL: Final = Struct("<Q")
+READ_CHARGE: Final = Struct("<QQ")
 MAX_DIMS: Final = 255
 # The dimensions of a shape, by their count.
 DIMS: Final = tuple(Struct(f"<{count}q") for count in range(MAX_DIMS + 1))

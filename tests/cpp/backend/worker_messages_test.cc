@@ -138,7 +138,7 @@ TEST(WorkerMessages, headers_with_impossible_kinds_or_sizes_are_refused) {
     EXPECT_EQ(decode(12, 2).value().kind, WorkerMessageKind::kExecuted);
     EXPECT_EQ(decode(12, 2).value().body_size, 12u);
     EXPECT_FALSE(decode(12, 0).ok());
-    EXPECT_FALSE(decode(12, 7).ok());
+    EXPECT_FALSE(decode(12, 8).ok());
     EXPECT_FALSE(decode(0xFFFFFFFF, 2).ok());
 }
 
@@ -244,14 +244,17 @@ bool understood(int kind, const Bytes& body) {
             return decode_response(exact, output_specs()).ok();
         case 2:
             return decode_infer(exact).ok();
-        default:
+        case 3:
             return decode_cancel(exact).ok();
+        default:
+            return decode_read(exact).ok();
     }
 }
 
 std::vector<std::pair<int, Bytes>> all_messages() {
     return {{0, executed()},      {0, failed()}, {1, response()},
-            {1, response(false)}, {2, infer()},  {3, Bytes(8)}};
+            {1, response(false)}, {2, infer()},  {3, Bytes(8)},
+            {4, Bytes(16)}};
 }
 
 TEST(WorkerMessages, every_prefix_and_every_addition_is_refused) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/worker_calls.h"
 #include "server/inference_server.h"
 #include "support/collecting_sink.h"
 #include "support/fake_launcher.h"
@@ -170,6 +171,86 @@ TEST_F(WorkerModelsTest, a_decoupled_model_answers_a_call_many_times_if_it_may) 
         auto last = worker.read_answer();
         EXPECT_TRUE(last->final);
         EXPECT_TRUE(last->outputs.empty());
+    });
+}
+
+// A decoupled model that answers its first request with ten answers of 1 MiB, each of one letter, a
+// to j, and the final one, and all others with the final one alone.
+void answer_much_once(FakeWorker& worker) {
+    for (char letter = 'a'; auto requests = worker.read_execute();) {
+        worker.leave_open(1);
+        for (; letter <= 'j'; ++letter) {
+            const std::string much(size_t{1} << 20, letter);
+            worker.respond(requests->at(0).key, false,
+                           MadeResponse{{}, {}, {{0, 11, {1 << 18, 1}, much}}});
+        }
+        worker.respond(requests->at(0).key, true, std::nullopt);
+    }
+}
+
+TEST_F(WorkerModelsTest, answers_that_a_caller_does_not_take_stay_where_they_are) {
+    launcher.add(answer_much_once);
+    publish("stream", "python", true);
+    publish_caller([](FakeWorker& worker) {
+        worker.infer(1, "stream", {7}, true);
+        std::vector<SeenAnswer> seen = {worker.read_answer().value()};
+        worker.infer(2, "stream", {7}, true);
+        for (uint64_t call : {1, 1, 1, 2}) {  // the second call's comes past those of the first
+            seen.push_back(worker.read_answer().value());
+            ASSERT_EQ(seen.back().call, call);
+            EXPECT_EQ(seen.back().final, call == 2);
+        }
+        EXPECT_EQ(seen[0].charge, uint64_t{1} << 20);
+        EXPECT_EQ(seen[4].charge, SharedArena::kSmallestBlock);
+        for (char letter : std::string("efghij")) {  // for each that is taken one follows
+            worker.take(seen[0]);
+            auto next = worker.read_answer();
+            EXPECT_EQ(next->call, 1u);
+            EXPECT_EQ(next->outputs.at(0).bytes.front(), letter);
+        }
+        worker.take(seen[0]);
+        EXPECT_TRUE(worker.read_answer()->final);
+        worker.take(seen[0]);  // of a call that is no more
+    });
+}
+
+TEST_F(WorkerModelsTest, a_caller_that_cancels_gets_the_end_of_what_waits_for_it) {
+    launcher.add(answer_much_once);
+    publish("stream", "python", true);
+    publish_caller([](FakeWorker& worker) {
+        worker.infer(1, "stream", {7}, true);
+        ASSERT_EQ(worker.read_answer()->call, 1u);
+        worker.infer(2, "stream", {7}, true);
+        for (uint64_t call : {1, 1, 1, 2}) {
+            ASSERT_EQ(worker.read_answer()->call, call);
+        }
+        worker.cancel(1);
+        auto last = worker.read_answer();
+        EXPECT_EQ(last->call, 1u);
+        EXPECT_TRUE(last->final);
+    });
+}
+
+TEST_F(WorkerModelsTest, an_answer_larger_than_what_may_lie_unread_passes) {
+    const std::string huge(WorkerCalls::kMaxUnread + sizeof(float), 'x');
+    launcher.add([&](FakeWorker& worker) {
+        auto requests = worker.read_execute();
+        worker.leave_open(1);
+        const auto rows = static_cast<int64_t>(huge.size() / sizeof(float));
+        const MadeResponse one{{}, {}, {{0, 11, {rows, 1}, huge}}};
+        worker.respond(requests->at(0).key, false, one);
+        worker.respond(requests->at(0).key, true, one);
+        worker.read_execute();
+    });
+    publish("stream", "python", true);
+    publish_caller([&](FakeWorker& worker) {
+        worker.infer(1, "stream", {7}, true);
+        auto first = worker.read_answer();
+        EXPECT_EQ(first->outputs.at(0).bytes, huge);
+        worker.take(*first);
+        auto second = worker.read_answer();
+        EXPECT_EQ(second->outputs.at(0).bytes, huge);
+        EXPECT_TRUE(second->final);
     });
 }
 

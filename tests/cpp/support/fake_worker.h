@@ -153,6 +153,14 @@ class FakeWorker {
         MessageWriter(body).number(call);
         send(calls_, WorkerMessageKind::kCancel, body);
     }
+    // Says that the model has taken what it was told in `answer`.
+    void take(const SeenAnswer& answer) {
+        Bytes body;
+        MessageWriter out(body);
+        out.number(answer.call);
+        out.number(answer.charge);
+        send(calls_, WorkerMessageKind::kRead, body);
+    }
     std::optional<SeenAnswer> read_answer() {
         auto body = read(calls_);
         if (!body) {
@@ -161,6 +169,7 @@ class FakeWorker {
         MessageReader in(*body);
         SeenAnswer answer;
         answer.call = in.number<uint64_t>();
+        answer.charge = in.number<uint64_t>();
         answer.final = in.number<uint32_t>() != 0;
         answer.has_error = in.number<uint8_t>() != 0;
         answer.code = in.number<uint8_t>();

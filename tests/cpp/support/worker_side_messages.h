@@ -41,6 +41,7 @@ struct SeenRequest {
 
 struct SeenAnswer {
     uint64_t call = 0;
+    uint64_t charge = 0;
     bool final = false;
     bool has_error = false;
     uint8_t code = 0;

@@ -25,7 +25,7 @@ import tritonpy
 from tests.python.worker.message_parts import Reader, parameters, text
 
 PROGRAM: Final = Path(tritonpy.__file__).parent / "worker"
-EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER = range(1, 7)
+EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER, READ = range(1, 8)
 CODES: Final = {"TYPE_BOOL": 1, "TYPE_INT32": 8, "TYPE_INT64": 9, "TYPE_FP32": 11}
 CODES_OF_MORE: Final = {"TYPE_FP64": 12, "TYPE_STRING": 13, "TYPE_BF16": 14}
 DTYPES: Final = {1: "?", 8: "<i4", 9: "<i8", 11: "<f4", 12: "<f8", 14: "<u2"}

@@ -18,6 +18,7 @@ from tests.python.worker.fake_server import (
     DTYPES,
     INFER,
     INPUTS_SIZE,
+    READ,
     FakeServer,
     Request,
     fp32,
@@ -72,12 +73,14 @@ def answer(
     error: str = "",
     *,
     is_final: bool = True,
+    charge: int = 4096,
 ) -> int:
     """Answer a call with an output Y, an error, or nothing; return the block."""
     data = numpy.asarray(values or [], "<f4").tobytes()
     block = server.write_block([data])[0] if values else 0
     given = parameters({"p": 1})  # their count first
-    body = struct.pack("<QIBBHQQ", call, is_final, bool(error), 2, bool(values), block, INPUTS_SIZE)
+    body = struct.pack("<QQIBBH", call, charge, is_final, bool(error), 2, bool(values))
+    body += struct.pack("<QQ", block, INPUTS_SIZE)
     body += given[:4] + text(error) + text("other") + text("3") + given[4:]
     if values:
         body += text("Y") + struct.pack("<BBHIQQ", 11, 1, 0, 0, 0, len(data))
@@ -235,6 +238,40 @@ class TritonPythonModel:
         answer(server, infer.call, values, is_final=False)
     answer(server, infer.call)
     assert words(server) == ["[[[1.0]], [[2.0, 3.0]], []]"]
+
+
+@pytest.mark.parametrize("form", ["exec", "async_exec"])
+def test_server_is_told_of_answers_that_the_model_takes_and_keeps(start: Start, form: str) -> None:
+    turn = "async for" if form == "async_exec" else "for"
+    awaited = "await " if form == "async_exec" else ""
+    server = start(
+        SETUP
+        + f"""
+class TritonPythonModel:
+    async def execute(self, requests):
+        many = {awaited}ask().{form}(decoupled=True)
+        {awaited}ask().{form}()  # meanwhile answers to the other come
+        kept = []
+        {turn} response in many:
+            kept.append(response)
+            if len(kept) == 5:
+                {awaited}ask().{form}()
+        return [say(len(kept))]
+""",
+        CONFIG,
+    )
+    server.begin([Request({0: fp32([1])})])
+    many, other = Infer(server), Infer(server)
+    half = 1 << 19
+    for charge in (half, half - 1, 1, half, half):
+        answer(server, many.call, [1], is_final=False, charge=charge)
+    answer(server, other.call, [1], charge=9 << 20)
+    for taken in (1 << 20, 1 << 20):  # nothing before the model took the first
+        kind, reader = server.next_call()
+        assert (kind, reader.take("QQ"), reader.is_at_end()) == (READ, (many.call, taken), True)
+    answer(server, Infer(server).call, [1])  # whose answers are all final: of no interest
+    answer(server, many.call, charge=9 << 20)
+    assert words(server) == ["6"]
 
 
 def test_cancel_and_dropping_the_iterator_tell_the_server_once(start: Start) -> None:
