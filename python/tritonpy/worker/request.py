@@ -39,14 +39,14 @@ class PreferredMemory:
 
 
 class InferenceTrace:
-    """The trace that a request belongs to, to be handed on to the requests made for it."""
+    """The trace that a request belongs to, to be handed on to the requests made for it.
 
-    def __init__(self, context: str = "") -> None:
-        self._context = context
+    This server traces nothing, so it is one that nothing is written to.
+    """
 
-    def get_context(self) -> str:
-        """Return the context of the open trace, empty where there is none."""
-        return self._context
+    def get_context(self) -> str | None:
+        """Return None: there is no span that one of the model's could belong to."""
+        return None
 
 
 class InferenceRequest:

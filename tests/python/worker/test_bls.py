@@ -127,6 +127,24 @@ class TritonPythonModel:
     assert not server.is_lent(block)
 
 
+def test_a_trace_has_no_context_and_can_be_handed_on(start: Start) -> None:
+    server = start(
+        SETUP
+        + """
+class TritonPythonModel:
+    def execute(self, requests):
+        trace = requests[0].trace()
+        made = ask(trace=trace)
+        made.exec()
+        return [say(type(trace).__name__, trace.get_context(), made.trace() is trace)]
+""",
+        CONFIG,
+    )
+    server.begin([Request({0: fp32([1])})])
+    answer(server, Infer(server).call, [4])
+    assert words(server) == ["InferenceTrace", "None", "True"]
+
+
 def test_error_of_the_other_model_is_a_response(start: Start) -> None:
     server = start(
         SETUP
