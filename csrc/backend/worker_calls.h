@@ -5,7 +5,7 @@
 // takes what it is given: answers that it has not taken yet count as unread, whoever received them,
 // and beyond kMaxUnread the next ones wait here, where they keep the memory of the model that
 // answered; its sender sees that and waits, too. What the model has taken it may keep: that is its
-// own affair. A call that is cancelled is told its end at once, and nothing else.
+// own affair. A call that is cancelled gets its final answer only, however much lies unread.
 //
 // A worker that dies leaves its calls behind: they are cancelled, and what still comes for them is
 // dropped. Nobody waits for it, not even the model's unloading: the box lives as long as the server
@@ -17,7 +17,7 @@
 //                if it lives;
 //             2. the answers to one call come in order.
 // Limits: limits::kMaxWorkerCalls at once; of each, kMaxUnread bytes of answers unread in shared
-// memory and one answer of any size more.
+// memory and one answer of any size more. What waits here is what senders send before they wait.
 #pragma once
 
 #include <cstdint>

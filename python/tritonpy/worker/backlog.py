@@ -1,8 +1,9 @@
 """How far the client of a request is behind: what the server still has of its responses.
 
 The server gives a block of outputs back when the last byte of it is written to the client's
-connection, so a model that answers faster than its client reads sees its blocks stay away. Who
-sends waits then, rather than that responses pile up until the server cuts them off.
+connection, or copied for the model that asked, which is done as that takes what it was given. So a
+model that answers faster than its client reads sees its blocks stay away. Who sends waits then,
+rather than that responses pile up until the server cuts them off.
 """
 
 from __future__ import annotations
