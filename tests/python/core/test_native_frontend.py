@@ -9,6 +9,7 @@ import gc
 import select
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +52,10 @@ def _next_events(frontend: NativeFrontend) -> list[ControlEvent]:
 
 
 def _io_threads() -> int:
-    names = (task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir())
+    names = list[str]()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            names.append((task / "comm").read_text())
     return sum(name.startswith("io-") for name in names)
 
 
