@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench.load.load_client import Load, warm_client
+from bench.load.load_client import Load, LoadClient, warm_client
 from bench.load.payloads import Payload
 from bench.load.scenarios import Scenario
 from bench.load.server_process import ServerProcess
@@ -22,26 +23,15 @@ def offer_together(
     """Send each request over HTTP from clients of its own, all of them at once.
 
     Returns what the clients of each request saw, and how many cores the server kept busy.
+    LoadError.
     """
-    loads: list[Load | None] = [None] * len(requests)
-    start = threading.Barrier(len(requests) + 1)
-
-    def run(index: int, payload: Payload, request: Path) -> None:
-        scenario = Scenario("together", payload, "http", connections, 1, ())
-        with warm_client(program, (), scenario, server.http_port, request, seconds) as client:
-            start.wait()
-            loads[index] = client.run()
-
-    threads = [
-        threading.Thread(target=run, args=(index, *one)) for index, one in enumerate(requests)
-    ]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    before = server.cpu_seconds()
-    for thread in threads:
-        thread.join()
-    seen = [load for load in loads if load is not None]
-    if len(seen) != len(requests):
-        raise RuntimeError("a client failed, and has said why")
-    return seen, (server.cpu_seconds() - before) / max(load.seconds for load in seen)
+    with ExitStack() as stack:
+        clients = []
+        for payload, request in requests:
+            scenario = Scenario("together", payload, "http", connections, 1, ())
+            client = warm_client(program, (), scenario, server.http_port, request, seconds)
+            clients.append(stack.enter_context(client))
+        threads = stack.enter_context(ThreadPoolExecutor(len(clients)))
+        before = server.cpu_seconds()
+        loads = list(threads.map(LoadClient.run, clients))
+        return loads, (server.cpu_seconds() - before) / max(load.seconds for load in loads)
