@@ -34,9 +34,9 @@ inline constexpr size_t kMaxGrpcMessage = 2147483647;
 
 // Pool blocks: the smallest size class, and the largest that is kept for reuse.
 inline constexpr size_t kMinBlock = 256;
-inline constexpr size_t kMaxPooledBlock = size_t{4} << 20;
+inline constexpr size_t kMaxPooledBlock = size_t{32} << 20;
 // Bytes that one pool keeps for reuse, over all size classes.
-inline constexpr size_t kMaxPooledBytes = size_t{64} << 20;
+inline constexpr size_t kMaxPooledBytes = size_t{128} << 20;
 
 // --- the native front end -----------------------------------------------------------------------
 
