@@ -91,9 +91,19 @@ def test_every_unknown_field_is_named_with_its_place(value: str) -> None:
 
 
 def test_unknown_fields_are_told_up_to_another_mistake_and_with_it() -> None:
-    first, second = _places("zz: 1\nmax_batch_size: 'x'\nyy: 1")
+    first, second = _places("zz: 1\nbackend: x\nyy: 1")
     assert first.startswith("1:1: ")
-    assert second.startswith("2:17: ")
+    assert second.startswith("2:10: ")
+
+
+def test_every_value_that_does_not_fit_its_field_is_told() -> None:
+    text = """max_batch_size: "8" input [ { data_type: FP32 dims: [ 1, x ] } ]
+sequence_batching { direct { minimum_slot_utilization: half } max_sequence_idle_microseconds: -1 }
+model_transaction_policy { decoupled: maybe }"""
+    told = _places(text)
+    places = [line.partition(": ")[0] for line in told]
+    assert places == ["1:17", "1:42", "1:58", "2:56", "2:95", "3:39"]
+    assert all(text.split("\n")[int(line[0]) - 1] in line for line in told)
 
 
 def test_unknown_fields_are_told_with_unknown_enum_values() -> None:
