@@ -35,7 +35,9 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
 def test_help_is_printed(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word]) == 0
-    assert "tritonpy serve --help" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "tritonpy COMMAND --help" in told
+    assert "Serve a model repository" in told
 
 
 @pytest.mark.parametrize(
