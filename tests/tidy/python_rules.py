@@ -20,6 +20,7 @@ LEVELS = {
     "backends": 4,
     "repository": 5,
     "api": 6,
+    "inspection": 6,
     "frontends": 7,
     "metrics": 7,
     "server": 8,

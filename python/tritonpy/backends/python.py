@@ -28,7 +28,7 @@ _COMPLETED_FIELDS: Final = (
     "dynamic_batching",
     "model_transaction_policy",
 )
-_CLASS: Final = "TritonPythonModel"
+MODEL_CLASS: Final = "TritonPythonModel"
 _COMPLETION: Final = "auto_complete_config"
 _CPU_ONLY_INPUTS: Final = "FORCE_CPU_ONLY_INPUT_TENSORS"
 
@@ -66,12 +66,13 @@ def _may_complete(file: Path) -> bool:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return True  # the worker says what is wrong with it
     classes = [
-        node for node in module.body if isinstance(node, ast.ClassDef) and node.name == _CLASS
+        node for node in module.body if isinstance(node, ast.ClassDef) and node.name == MODEL_CLASS
     ]
-    return len(classes) != 1 or not _is_plain(classes[0]) or _names_completion(classes[0])
+    return len(classes) != 1 or not is_plain(classes[0]) or _names_completion(classes[0])
 
 
-def _is_plain(node: ast.ClassDef) -> bool:
+def is_plain(node: ast.ClassDef) -> bool:
+    """Whether a class has nothing but what its own body says."""
     bases_are_plain = all(isinstance(base, ast.Name) and base.id == "object" for base in node.bases)
     return bases_are_plain and not node.decorator_list and not node.keywords
 

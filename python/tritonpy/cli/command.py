@@ -12,6 +12,7 @@ from tritonpy import __version__
 # What each command is, by name; its module has the same one.
 _COMMANDS: Final = {
     "serve": "Serve a model repository, or one model file.",
+    "validate": "Say everything that is wrong with model repositories; needs no server.",
 }
 _HELP: Final = """Usage: tritonpy COMMAND
 

@@ -113,6 +113,15 @@ def model_name_of(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", file.stem).lstrip(".") or "model"
 
 
+def config_file(location: ModelLocation, config_name: str) -> Path:
+    """Return where the config of a model is, or would be: a custom one if the model has it."""
+    if config_name:
+        custom = location.path / "configs" / f"{config_name}.pbtxt"
+        if custom.is_file():
+            return custom
+    return location.path / "config.pbtxt"
+
+
 def version_directories(location: ModelLocation, log: Logger) -> Mapping[int, Path]:
     """Return the directory of each version, ascending; warns of directories that look wrong."""
     if location.file is not None:

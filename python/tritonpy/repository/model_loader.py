@@ -45,7 +45,12 @@ from tritonpy.repository.ensemble_loader import (
     load_ensemble,
 )
 from tritonpy.repository.file_stamps import Stamp, read_stamps
-from tritonpy.repository.layout import Logger, ModelLocation, version_directories
+from tritonpy.repository.layout import (
+    Logger,
+    ModelLocation,
+    config_file,
+    version_directories,
+)
 from tritonpy.repository.serving_core import BuiltModel, ServingCore
 from tritonpy.repository.version_policy import choose_versions
 
@@ -113,11 +118,7 @@ class ModelLoader:
 
     def config_file(self, location: ModelLocation) -> Path:
         """Return where the config of a model is, or would be."""
-        if self._options.config_name:
-            custom = location.path / "configs" / f"{self._options.config_name}.pbtxt"
-            if custom.is_file():
-                return custom
-        return location.path / "config.pbtxt"
+        return config_file(location, self._options.config_name)
 
     def composing(
         self, location: ModelLocation, override: ModelConfig | None = None
@@ -219,8 +220,8 @@ class ModelLoader:
         raise_problems(polled.problems)
         if polled.config.platform == ENSEMBLE:
             return self._build_ensemble(polled, version)
-        backend = _backend_of(polled.config, self._options.backend_directory)
-        file = backend.file or _model_file(backend, polled.config, version.directory)
+        backend = backend_of(polled.config, self._options.backend_directory)
+        file = backend.file or model_file(backend, polled.config, version.directory)
         directory = polled.location.path
         context = self._completion_context(backend, version.version, directory)
         config = backend.complete(polled.config, file, context)
@@ -271,7 +272,11 @@ class ModelLoader:
         )
 
 
-def _backend_of(config: ModelConfig, directory: Path) -> Backend:
+def backend_of(config: ModelConfig, directory: Path) -> Backend:
+    """Return the backend that runs a model; `directory` has those that are Python programs.
+
+    Raises TritonError where there is none, or where it cannot run this model.
+    """
     reason = unsupported_scheduler(config)
     if reason is not None:
         raise UnsupportedError(reason)
@@ -284,7 +289,11 @@ def _backend_of(config: ModelConfig, directory: Path) -> Backend:
     return backend
 
 
-def _model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
+def model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
+    """Return the file of a version that its backend loads.
+
+    Raises TritonError where that is not there, or not the model's own.
+    """
     file = artefact_path(config, directory)
     # A config may come over the network: it may name no file but the model's own.
     relative = Path(config.default_model_filename)

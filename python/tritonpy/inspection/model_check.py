@@ -1,0 +1,280 @@
+"""Checks one model: all that a load would find wrong with it, where a load stops at the first.
+
+It goes the way of the repository's loader (read, complete, normalise, validate, versions, backend,
+labels, warm-up) with the same functions, and goes on after what fails as far as that makes sense.
+Nothing is loaded, and no code of a model runs: what a Python model's `auto_complete_config` would
+say is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tritonpy.backends import Backend, CompletionContext
+from tritonpy.config.autocomplete import complete_from_files, first_version_listing
+from tritonpy.config.instance_groups import Devices
+from tritonpy.config.labels import read_labels
+from tritonpy.config.lower_sequence import lower_sequence
+from tritonpy.config.lower_warmup import read_warmup
+from tritonpy.config.normalize import normalize
+from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE, OnnxSignature
+from tritonpy.config.pbtxt import parse_config
+from tritonpy.config.platforms import ENSEMBLE
+from tritonpy.config.stages import require_directory_name
+from tritonpy.config.unsupported import unsupported_features
+from tritonpy.config.validate import validate
+from tritonpy.errors import InvalidArgError, TritonError
+from tritonpy.inspection.advice import advice_on, closest
+from tritonpy.inspection.config_problems import ConfigProblems
+from tritonpy.inspection.layout_check import model_directory_problems, versions_of
+from tritonpy.inspection.problem import Problem, Severity
+from tritonpy.inspection.python_file import python_file_problems
+from tritonpy.inspection.syntax_advice import syntax_problems
+from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.layout import ModelLocation, config_file
+from tritonpy.repository.model_loader import backend_of, model_file
+from tritonpy.repository.version_policy import choose_versions
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What the options of `serve` of the same names say."""
+
+    describe_onnx_model: Callable[[str], OnnxSignature]
+    config_name: str = ""
+    auto_complete: bool = True
+    backend_directory: Path = Path()
+    devices: Devices = field(default_factory=Devices)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """What is known of a model after its check."""
+
+    location: ModelLocation
+    problems: tuple[Problem, ...]
+    # Completed, as far as it was possible; None where there is no config to be read.
+    config: ModelConfig | None = None
+    versions: tuple[int, ...] = ()  # that would serve
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by output
+    of_config: ConfigProblems | None = None  # to say more of the config
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a server would load it, as far as can be seen."""
+        return self.config is not None and not any(
+            problem.severity is Severity.ERROR for problem in self.problems
+        )
+
+
+def check_model(location: ModelLocation, options: CheckOptions) -> CheckedModel:
+    """Check one model, an ensemble as far as that is possible without the models of its steps."""
+    try:
+        return _ModelCheck(location, options).run()
+    except OSError as error:
+        problem = Problem(
+            location.path, f"cannot be read: {error}", "let the server's user read it"
+        )
+        return CheckedModel(location, (problem,))
+
+
+class _ModelCheck:
+    """The check of one model. Confined."""
+
+    def __init__(self, location: ModelLocation, options: CheckOptions) -> None:
+        self._location = location
+        self._options = options
+        self._file = config_file(location, options.config_name)
+        self._problems: list[Problem] = []
+        self._told: set[str] = set()
+        self._labels: dict[str, tuple[str, ...]] = {}
+
+    def run(self) -> CheckedModel:
+        """Return what is known in the end."""
+        self._problems += model_directory_problems(self._location, self._file)
+        text = self._read()
+        given = None if text is None else self._parsed(text)
+        if text is None or given is None:
+            return CheckedModel(self._location, tuple(self._problems))
+        of_config = self._of_config = ConfigProblems(self._shown_file, text, given)
+        config = self._completed(given)
+        for problem in validate(config, self._options.devices):
+            self._tell(problem)
+        for feature in unsupported_features(config):
+            self._tell(feature, Severity.WARNING)
+        versions = self._versions(config)
+        if config.platform != ENSEMBLE and config.backend:
+            config = self._check_versions(config, versions)
+        self._check_data(config)
+        problems = tuple(self._problems)
+        return CheckedModel(
+            self._location, problems, config, tuple(versions), self._labels, of_config
+        )
+
+    @property
+    def _shown_file(self) -> Path:
+        return self._file if self._file.is_file() else self._location.path
+
+    def _read(self) -> str | None:
+        """Return the config's text, empty where there is none to be read; None for a mistake."""
+        if not self._file.is_file():
+            if self._options.auto_complete:
+                return ""
+            fix = "write one, or leave out --disable-auto-complete-config"
+            self._problems.append(Problem(self._file, "there is no config", fix))
+            return None
+        try:
+            return self._file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            fix = "save the file in UTF-8"
+            self._problems.append(Problem(self._file, f"no UTF-8: {error.reason}", fix, line))
+            return None
+
+    def _parsed(self, text: str) -> ModelConfig | None:
+        try:
+            return parse_config(text, str(self._file))
+        except InvalidArgError as error:
+            self._problems += syntax_problems(self._file, error.message)
+            return None
+
+    def _completed(self, given: ModelConfig) -> ModelConfig:
+        """Return the config with what the directory says, and every default."""
+        config = ModelConfig()
+        config.CopyFrom(given)
+        self._try(partial(require_directory_name, given, self._location.name))
+        config.name = self._location.name
+        if self._options.auto_complete:
+            files = first_version_listing(self._location.path)
+            found = self._try(partial(complete_from_files, config, self._location.name, files))
+            config = config if found is None else found
+        return normalize(config, self._options.devices)
+
+    def _versions(self, config: ModelConfig) -> Mapping[int, Path]:
+        """Return the directories of the versions that would serve."""
+        directories, ignored = versions_of(self._location)
+        self._problems += ignored
+        choice = choose_versions(config.version_policy, directories)
+        for version in choice.missing:
+            self._problems.append(
+                self._of_config.at(
+                    "version_policy",
+                    f"there is no directory of version {version}",
+                    f"make {self._location.path / str(version)}, or remove the version here",
+                )
+            )
+        if not choice.selected and not choice.missing:
+            self._problems.append(
+                Problem(
+                    self._location.path,
+                    "there is no version to serve",
+                    f"put the model's file into {self._location.path / '1'} (for an ensemble an "
+                    "empty directory)",
+                )
+            )
+        return {version: directories[version] for version in choice.selected}
+
+    def _check_versions(self, config: ModelConfig, versions: Mapping[int, Path]) -> ModelConfig:
+        """Return the config as its backend completes it for the newest version."""
+        backend = self._try(partial(backend_of, config, self._options.backend_directory))
+        if backend is None:
+            return config
+        completed = config
+        for version, directory in versions.items():
+            file = self._model_file(backend, config, directory)
+            if file is not None:
+                completed = self._complete(backend, config, file, version) or completed
+        return completed
+
+    def _model_file(self, backend: Backend, config: ModelConfig, directory: Path) -> Path | None:
+        try:
+            return backend.file or model_file(backend, config, directory)
+        except InvalidArgError as error:
+            self._tell(error.message)
+        except TritonError as error:
+            wanted = config.default_model_filename
+            there = sorted(entry.name for entry in directory.iterdir())
+            meant = closest(wanted, there) or next(
+                (name for name in there if Path(name).suffix == Path(wanted).suffix), ""
+            )
+            fix = f"put the model's file '{wanted}' into that directory"
+            if meant:
+                fix = (
+                    f"rename '{meant}' to '{wanted}', or write default_model_filename: \"{meant}\""
+                )
+            self._problems.append(Problem(directory, error.message, fix))
+        return None
+
+    def _complete(
+        self, backend: Backend, config: ModelConfig, file: Path, version: int
+    ) -> ModelConfig | None:
+        if file.suffix == ".py":
+            self._problems += python_file_problems(file)
+        context = CompletionContext(
+            describe_onnx_model=self._options.describe_onnx_model,
+            complete_python_model=lambda _: None,
+            version=version,
+            model_directory=self._location.path,
+            devices=self._options.devices,
+            auto_complete=self._options.auto_complete,
+            default_max_batch_size=DEFAULT_MAX_BATCH_SIZE,
+        )
+        try:
+            return backend.complete(config, file, context)
+        except TritonError as error:
+            for text in error.message.split("\n"):
+                if advice_on(text).fix or text in self._told:
+                    self._tell(text)
+                else:
+                    fix = "export the model again, and copy the whole file"
+                    self._problems.append(Problem(file, text, fix))
+        return None
+
+    def _check_data(self, config: ModelConfig) -> None:
+        """Check the files that a config names beside the model's own."""
+        directory = self._location.path
+        for output in config.output:
+            only = ModelConfig(name=config.name, output=[output])
+            path = f"output[{output.name}].label_filename"
+            labels = self._try(
+                partial(read_labels, only, directory),
+                path,
+                f"put '{output.label_filename}' into {directory}, one label a line",
+            )
+            self._labels.update(labels or {})
+        for index, sample in enumerate(config.model_warmup):
+            only = ModelConfig(name=config.name, model_warmup=[sample])
+            self._try(
+                partial(read_warmup, only, directory),
+                f"model_warmup[{sample.name or index}]",
+                f"put the file that the sample names into {directory / 'warmup'}",
+            )
+        if config.HasField("sequence_batching") and not self._told:
+            self._try(partial(lower_sequence, config, directory, 0))
+
+    def _try(self, step: Callable[[], _Result], path: str = "", fix: str = "") -> _Result | None:
+        """Take a step of loading; tell what it says where it fails, and return None.
+
+        `path` and `fix` are for what there is no advice on.
+        """
+        try:
+            return step()
+        except TritonError as error:
+            for text in error.message.split("\n"):
+                if fix and not advice_on(text).fix:
+                    self._problems.append(self._of_config.at(path, text, fix))
+                else:
+                    self._tell(text)
+        return None
+
+    def _tell(self, text: str, severity: Severity = Severity.ERROR) -> None:
+        """Tell what a rule says, once: some steps check the rules again."""
+        if text not in self._told:
+            self._told.add(text)
+            self._problems.append(self._of_config.of(text, severity))

@@ -1,0 +1,74 @@
+"""Goal: an ensemble is checked against its models, whatever is wrong with those.
+
+Method: repositories of models that need no file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.python.inspection.mistakes import GOOD, IO
+from tritonpy.config import OnnxSignature
+from tritonpy.core import Log, LogSettings
+from tritonpy.inspection import CheckOptions, check_repositories
+
+
+def _never(_path: str) -> OnnxSignature:
+    raise AssertionError("no model here is an ONNX model")
+
+
+def _told(repository: Path) -> list[str]:
+    log = Log()
+    log.configure(LogSettings(info=False, warning=False, error=False))
+    options = CheckOptions(describe_onnx_model=_never)
+    return [
+        f"{problem.file.parent.name}: {problem.text}; {problem.fix}"
+        for problem in check_repositories([repository], options, log).problems
+    ]
+
+
+def _write(repository: Path, name: str, config: str) -> None:
+    (repository / name / "1").mkdir(parents=True)
+    (repository / name / "config.pbtxt").write_text(config)
+
+
+def _ensemble(needs: str) -> str:
+    return f"""platform: "ensemble" max_batch_size: 4 {IO}
+        ensemble_scheduling {{ step [ {{ model_name: "{needs}" model_version: -1
+            input_map {{ key: "I" value: "I" }} output_map {{ key: "O" value: "O" }} }} ] }}"""
+
+
+def test_ensembles_of_ensembles_are_sound_when_their_models_are(tmp_path: Path) -> None:
+    _write(tmp_path, "a", _ensemble("b"))
+    _write(tmp_path, "b", _ensemble("c"))
+    _write(tmp_path, "c", GOOD)
+    assert _told(tmp_path) == []
+
+
+def test_an_ensemble_waits_for_its_models_to_be_mended(tmp_path: Path) -> None:
+    _write(tmp_path, "a", _ensemble("b"))
+    _write(tmp_path, "b", GOOD.replace("size: 4", "size: -1"))
+    of_ensemble, of_model = _told(tmp_path)
+    assert of_model.startswith("b: 'max_batch_size' must be non-negative")
+    assert of_ensemble.startswith("a: ensemble 'a' depends on 'b' which has no loaded version.")
+    assert of_ensemble.endswith("mend model 'b' first")
+
+
+def test_a_circle_is_told_of_each_ensemble_in_it(tmp_path: Path) -> None:
+    for name, needs in (("a", "b"), ("b", "a")):
+        _write(tmp_path, name, _ensemble(needs))
+    assert [text.partition(";")[0] for text in _told(tmp_path)] == [
+        "a: circular dependency between ensembles: a -> b -> a",
+        "b: circular dependency between ensembles: b -> a -> b",
+    ]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_version_that_does_not_serve_cannot_be_a_step(tmp_path: Path, version: int) -> None:
+    _write(tmp_path, "a", _ensemble("b").replace("-1", str(version)))
+    _write(tmp_path, "b", GOOD)
+    told = _told(tmp_path)
+    assert len(told) == (version == 2)
+    assert all("whose required version 2 is not loaded" in text for text in told)

@@ -1,0 +1,79 @@
+"""Goal: whoever makes a common mistake is told the file, the line or field, and what to do.
+
+Method: a table of mistakes, each in a repository of its own that is checked as `validate` does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.python.inspection.mistakes import GOOD, MISTAKES, Mistake, write_mistake
+from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
+from tritonpy.inspection import CheckOptions, Problem, check_repositories
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    """A log that says nothing."""
+    silent = Log()
+    silent.configure(LogSettings(info=False, warning=False, error=False))
+    return silent
+
+
+@pytest.fixture(scope="module")
+def options(log: Log) -> CheckOptions:
+    """What the command checks with."""
+    core = Core(log, onnxruntime_library_path())
+    return CheckOptions(describe_onnx_model=core.describe_onnx_model)
+
+
+def _place(problem: Problem, repository: Path) -> str:
+    """Return where a problem is, as the table writes it."""
+    if problem.file == repository / "m" / "config.pbtxt":
+        return " ".join(str(part) for part in (problem.line, problem.field) if part)
+    line = f":{problem.line}" if problem.line else ""
+    return f"{problem.file.relative_to(repository)}{line}"
+
+
+def test_the_table_is_long_enough_and_names_each_mistake_once() -> None:
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES) >= 50
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_told_with_its_place_and_its_fix(
+    mistake: Mistake, tmp_path: Path, options: CheckOptions, log: Log
+) -> None:
+    write_mistake(tmp_path, mistake)
+    problems = check_repositories([tmp_path], options, log).problems
+    told = "\n".join(map(str, problems))
+    here = [problem for problem in problems if _place(problem, tmp_path) == mistake.place]
+    assert here, f"nothing at {mistake.place!r}, but:\n{told}"
+    assert any(mistake.fix in problem.fix for problem in here), told
+
+
+def test_what_is_right_is_told_nothing(tmp_path: Path, options: CheckOptions, log: Log) -> None:
+    write_mistake(tmp_path, Mistake("none", GOOD, "", ""))
+    assert check_repositories([tmp_path], options, log).problems == ()
+
+
+def test_all_mistakes_of_a_model_and_of_all_models_are_told_at_once(
+    tmp_path: Path, options: CheckOptions, log: Log
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "1").mkdir(parents=True)
+    (tmp_path / "a" / "config.pbtxt").write_text(
+        'backend: "identity"\nmax_batch_size: -1\ninput [ { name: "I" dims: [ 0 ] } ]\n'
+        'output [ { name: "O" data_type: TYPE_FP32 dims: [ 1 ] label_filename: "no" } ]\n'
+    )
+    (tmp_path / "b" / "config.pbtxt").write_text('backend: "none"\nmax_batch_size: x\nzz: 1\n')
+    problems = check_repositories([tmp_path], options, log).problems
+    assert [(problem.file.parent.name, problem.line) for problem in problems] == [
+        ("a", 2),
+        ("a", 3),
+        ("a", 3),
+        ("a", 4),
+        ("b", 2),
+        ("b", 3),
+    ]
