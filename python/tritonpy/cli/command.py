@@ -13,6 +13,9 @@ from tritonpy import __version__
 _COMMANDS: Final = {
     "serve": "Serve a model repository, or one model file.",
     "validate": "Say everything that is wrong with model repositories; needs no server.",
+    "models": "List the models of a running server.",
+    "load": "Let a running server load models.",
+    "unload": "Let a running server unload models.",
 }
 _HELP: Final = """Usage: tritonpy COMMAND
 
