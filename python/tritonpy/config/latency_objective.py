@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tritonpy.config.lower_dynamic_batching import TIME_MAX_US
+from tritonpy.config.own_parameters import impossible, own_parameter
 from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelDynamicBatching
 
@@ -27,26 +28,21 @@ _MAX_BATCH_SIZE: Final = 4096
 
 def latency_objective_us(config: ModelConfig) -> int:
     """Return what a config asks for; 0 where it says nothing. REQUIRES: `config` is valid."""
-    if _PARAMETER not in config.parameters:
-        return 0
-    return int(config.parameters[_PARAMETER].string_value)
+    return int(own_parameter(config, _PARAMETER) or 0)
 
 
 def objective_problems(config: ModelConfig) -> Iterator[str]:
     """Yield what is wrong with the parameter."""
-    if _PARAMETER not in config.parameters:
+    value = own_parameter(config, _PARAMETER)
+    if value is None:
         return
-    value = config.parameters[_PARAMETER].string_value
     is_number = value.isascii() and value.isdigit()
     if not is_number or not 1 <= int(value) <= TIME_MAX_US:
         yield (
             f"parameter '{_PARAMETER}' must be a number of microseconds in [1, {TIME_MAX_US}] for "
             f"{config.name}, got '{value}'"
         )
-    yield from (
-        f"parameter '{_PARAMETER}' is not possible for {config.name}: {reason}"
-        for reason in _obstacles(config)
-    )
+    yield from impossible(config, _PARAMETER, _obstacles(config))
 
 
 def _obstacles(config: ModelConfig) -> Iterator[str]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tritonpy.config.own_parameters import impossible, own_parameter
 from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.protos import model_config_pb2
 from tritonpy.protos.model_config_pb2 import ModelConfig
@@ -52,9 +53,10 @@ class PaddingSpec:
 
 def lower_padding(config: ModelConfig) -> PaddingSpec | None:
     """Return what a config asks for; None where it says nothing. REQUIRES: `config` is valid."""
-    if _PARAMETER not in config.parameters:
+    text = own_parameter(config, _PARAMETER)
+    if text is None:
         return None
-    values = _read(config.parameters[_PARAMETER].string_value)
+    values = _read(text)
     inputs = {tensor.name: tensor for tensor in config.input}
     axis = list(inputs[next(iter(values))].dims).index(-1)
     return PaddingSpec(
@@ -68,15 +70,16 @@ def lower_padding(config: ModelConfig) -> PaddingSpec | None:
 
 def padding_problems(config: ModelConfig) -> Iterator[str]:
     """Yield what is wrong with the parameter."""
-    if _PARAMETER not in config.parameters:
+    text = own_parameter(config, _PARAMETER)
+    if text is None:
         return
     try:
-        values = _read(config.parameters[_PARAMETER].string_value)
+        values = _read(text)
     except ValueError as error:
         yield f"parameter '{_PARAMETER}' must be {_FORM} for {config.name}, but {error}"
         return
-    for reason in (*_obstacles(config), *_tensor_obstacles(config, values)):
-        yield f"parameter '{_PARAMETER}' is not possible for {config.name}: {reason}"
+    reasons = (*_obstacles(config), *_tensor_obstacles(config, values))
+    yield from impossible(config, _PARAMETER, reasons)
 
 
 def _read(text: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from tritonpy.config.own_parameters import impossible, own_parameter
 from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
@@ -22,23 +23,19 @@ _MEANINGS: Final = {"true": True, "false": False}
 
 def splits_large_requests(config: ModelConfig) -> bool:
     """Return what a config asks for; False where it says nothing. REQUIRES: `config` is valid."""
-    if _PARAMETER not in config.parameters:
-        return False
-    return _MEANINGS[config.parameters[_PARAMETER].string_value]
+    value = own_parameter(config, _PARAMETER)
+    return value is not None and _MEANINGS[value]
 
 
 def split_problems(config: ModelConfig) -> Iterator[str]:
     """Yield what is wrong with the parameter."""
-    if _PARAMETER not in config.parameters:
+    value = own_parameter(config, _PARAMETER)
+    if value is None:
         return
-    value = config.parameters[_PARAMETER].string_value
     if value not in _MEANINGS:
         yield f"parameter '{_PARAMETER}' must be 'true' or 'false' for {config.name}, got '{value}'"
     elif _MEANINGS[value]:
-        yield from (
-            f"parameter '{_PARAMETER}' is not possible for {config.name}: {reason}"
-            for reason in _obstacles(config)
-        )
+        yield from impossible(config, _PARAMETER, _obstacles(config))
 
 
 def _obstacles(config: ModelConfig) -> Iterator[str]:
