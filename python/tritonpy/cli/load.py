@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from tritonpy.cli.server_client import CallFailed, ServerClient, add_url
+from tritonpy.cli.server_client import ServerClient, add_url, call_for_each
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,13 +20,4 @@ def run(arguments: Sequence[str]) -> int:
     add_url(parser)
     parsed = parser.parse_args(arguments)
     client = ServerClient(parsed.url)
-    status = 0
-    for model in parsed.model:
-        try:
-            client.load(model)
-        except CallFailed as error:
-            print(f"tritonpy load: {model}: {error}", file=sys.stderr)
-            status = 1
-        else:
-            print(f"loaded {model}")
-    return status
+    return call_for_each("load", parsed.model, client.load, "loaded")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from typing import Any, Final, cast
 from urllib.error import HTTPError
@@ -59,6 +60,25 @@ def _reason(error: HTTPError) -> str:
         return str(json.loads(error.read())["error"])
     except (OSError, HTTPException, ValueError, TypeError, KeyError):
         return f"HTTP status {error.code} {error.reason}"
+
+
+def call_for_each(
+    command: str, models: Sequence[str], call: Callable[[str], None], done: str
+) -> int:
+    """Call the server for each model in turn and say what became of it; return 1 where one failed.
+
+    `command` and `done` are what errors and successes begin with.
+    """
+    status = 0
+    for model in models:
+        try:
+            call(model)
+        except CallFailed as error:
+            print(f"tritonpy {command}: {model}: {error}", file=sys.stderr)
+            status = 1
+        else:
+            print(f"{done} {model}")
+    return status
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
+from functools import partial
 
-from tritonpy.cli.server_client import CallFailed, ServerClient, add_url
+from tritonpy.cli.server_client import ServerClient, add_url, call_for_each
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,13 +26,5 @@ def run(arguments: Sequence[str]) -> int:
     add_url(parser)
     parsed = parser.parse_args(arguments)
     client = ServerClient(parsed.url)
-    status = 0
-    for model in parsed.model:
-        try:
-            client.unload(model, with_dependents=parsed.with_dependents)
-        except CallFailed as error:
-            print(f"tritonpy unload: {model}: {error}", file=sys.stderr)
-            status = 1
-        else:
-            print(f"unloaded {model}")
-    return status
+    unload = partial(client.unload, with_dependents=parsed.with_dependents)
+    return call_for_each("unload", parsed.model, unload, "unloaded")
