@@ -24,6 +24,13 @@ def frontend(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(scope="module", params=("http", "grpc"))
+def protocol(request: pytest.FixtureRequest) -> str:
+    """What requests come over."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
 def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with the models that most tests share."""

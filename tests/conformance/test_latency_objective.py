@@ -33,13 +33,6 @@ _OBJECTIVES_US = {
 }
 
 
-@pytest.fixture(scope="module", params=("http", "grpc"))
-def protocol(request: pytest.FixtureRequest) -> str:
-    """What requests come over."""
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module")
 def server(
     frontend: str, protocol: str, tmp_path_factory: pytest.TempPathFactory

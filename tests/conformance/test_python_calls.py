@@ -7,6 +7,7 @@ Method: models that ask others, which say in the log what becomes of the request
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ _FLOODING = """
 # sends further before it waits (17), and some more.
 _AHEAD_MAX = 32
 _ANSWERS = 96
-# Says in each answer how many it has sent and how many were read.
+# Says in each answer how many it has sent and how many were read; opens the gate after some.
 _FAST = f"""
     import numpy as np
     import triton_python_backend_utils as pb_utils
@@ -122,12 +123,12 @@ _FAST = f"""
                 data[0, :2] = number, progress[0]
                 output = pb_utils.Tensor("OUTPUT0", data)
                 sender.send(pb_utils.InferenceResponse([output]))
-                progress[1] = number + 1
+                if number == 7:
+                    open("{{gate}}", "w").close()
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 """
-# Reads one answer, then asks others for a while, then reads on, and keeps all.
+# Reads one answer, waits for the gate, asks others for a while, then reads on, and keeps all.
 _SLOW = """
-    import time
     import numpy as np
     import triton_python_backend_utils as pb_utils
 
@@ -147,8 +148,7 @@ _SLOW = """
                     kept.append(tensor.as_numpy())
                 progress[0] = len(kept)
                 if len(kept) == 1:
-                    while progress[1] < 8:
-                        time.sleep(0.001)
+                    open("{gate}").read()
                     for _ in range(300):
                         asked("echo").exec()
             ahead = [number - seen for number, seen in (array[0, :2] for array in kept)]
@@ -199,11 +199,13 @@ def test_calls_of_a_worker_that_dies_are_cancelled(frontend: str, tmp_path: Path
 
 def test_a_sender_waits_for_the_model_that_asked(frontend: str, tmp_path: Path) -> None:
     progress = tmp_path / "progress"
-    progress.write_bytes(bytes(16))
+    progress.write_bytes(bytes(8))
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
     repository = tmp_path / "models"
     decoupled = IDENTITY_CONFIG + "model_transaction_policy { decoupled: true }"
-    write_python_model(repository, "fast", _FAST.format(progress=progress), decoupled)
-    write_python_model(repository, "slow", _SLOW.format(progress=progress))
+    write_python_model(repository, "fast", _FAST.format(progress=progress, gate=gate), decoupled)
+    write_python_model(repository, "slow", _SLOW.format(progress=progress, gate=gate))
     write_python_model(repository, "echo")
     with (
         RunningServer(repository, ServerOptions(frontend=frontend)) as server,
