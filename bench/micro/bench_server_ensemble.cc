@@ -4,7 +4,6 @@
 // One request is in flight (Arg 1), or several. `cpu_us` is the CPU time of the whole process for
 // each request of the chain, that is for three steps.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "process_cpu.h"
 #include "server/inference_server.h"
 
 namespace tritonpy {
@@ -57,13 +57,6 @@ ModelConfig ensemble_config() {
         one.outputs.push_back({"OUTPUT0", tensor_name(step + 1)});
     }
     return config;
-}
-
-double process_cpu_us() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    auto micros = [](const timeval& time) { return time.tv_sec * 1e6 + time.tv_usec; };
-    return micros(usage.ru_utime) + micros(usage.ru_stime);
 }
 
 std::unique_ptr<InferenceRequest> request_of(const std::string& model, Tensor input,

@@ -6,7 +6,6 @@
 // The "CPU" column is the whole process (all threads) per iteration; `items_per_second` and
 // `cpu_us` are per request.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "process_cpu.h"
 #include "server/inference_server.h"
 
 namespace tritonpy {
@@ -44,13 +44,6 @@ struct Input {
     DataType data_type;
     Shape shape;
 };
-
-double process_cpu_us() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    auto micros = [](const timeval& time) { return time.tv_sec * 1e6 + time.tv_usec; };
-    return micros(usage.ru_utime) + micros(usage.ru_stime);
-}
 
 // Runs one model with `in_flight` requests outstanding; one iteration is one request.
 void run_requests(benchmark::State& state, ModelConfig config, const std::vector<Input>& inputs) {

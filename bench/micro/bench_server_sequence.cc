@@ -5,7 +5,6 @@
 // before they go on; every sequence has 100 requests, a START and an END. `cpu_us` is the CPU time
 // of the whole process for each request, with the client's part.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "process_cpu.h"
 #include "server/inference_server.h"
 
 namespace tritonpy {
@@ -54,13 +54,6 @@ ModelConfig config_of(Kind kind) {
                                                : SequenceConfig::Strategy::kOldest;
     sequences.max_candidate_sequences = 64;
     return config;
-}
-
-double process_cpu_us() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    auto micros = [](const timeval& time) { return time.tv_sec * 1e6 + time.tv_usec; };
-    return micros(usage.ru_utime) + micros(usage.ru_stime);
 }
 
 // Says whose answer has come.
