@@ -12,7 +12,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
 from tests.conformance.gated_model import GatedModel, held, places_after, write_gated_model
@@ -193,23 +195,23 @@ def test_queued_request_of_a_client_that_has_gone_never_runs(
 ) -> None:
     with held(*server, protocol, "leavers") as (model, first):
         stays = model.queue(priority=2)
-        if protocol == "grpc":
-            _let_deadline_pass(model)
-        else:
-            _disconnect(server[0], model)
+        leave = _cancel if protocol == "grpc" else _disconnect
+        leave(server[0], model)
         wait_until_cancelled(server[0], 1, "leavers")  # though no instance looks
         refilled = model.queue(priority=1)  # whose level had one place
         model.let_go()
         assert places_after(first, [refilled, stays]) == [0, 1]
 
 
-def _let_deadline_pass(model: GatedModel) -> None:
-    """Queue a gRPC request that would run first, and return when its deadline has passed."""
-    late = model.queue(priority=1, client_timeout=4)
-    error = late.exception()
-    assert isinstance(error, InferenceServerException)
-    assert error.status() == "StatusCode.DEADLINE_EXCEEDED"
-    model.wait_until_waiting(1)
+def _cancel(server: RunningServer, model: GatedModel) -> None:
+    """Queue a gRPC request that would run first, and cancel its call."""
+    tensor = grpcclient.InferInput("INPUT0", [1, 1], "INT32")
+    tensor.set_data_from_numpy(np.zeros((1, 1), np.int32))
+    with grpcclient.InferenceServerClient(server.grpc_address) as client:
+        call = client.async_infer(model.name, [tensor], lambda result, error: None, priority=1)
+        model.wait_until_waiting(2)
+        call.cancel()
+        model.wait_until_waiting(1)
 
 
 def _disconnect(server: RunningServer, model: GatedModel) -> None:

@@ -6,9 +6,6 @@ pending gauge shows), when SIGTERM arrives; the server's own output says when ea
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.conftest import connect
 from tests.conformance.gated_model import held, places_after, write_gated_model
-from tests.conformance.metrics_page import wait_until_cancelled, wait_until_waiting
+from tests.conformance.metrics_page import wait_until_waiting
 from tests.conformance.model_files import execute_delay, identity_config, write_config
 from tests.conformance.raw_http import infer, json_input, request
 from tests.conformance.running_server import RunningServer, ServerOptions
@@ -98,45 +95,3 @@ def test_deadline_of_a_client_ends_its_request(frontend: str, tmp_path: Path) ->
                 client.raw.infer("slow", [tensor], client_timeout=0.1)
             assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
         np.testing.assert_array_equal(_infer_slow(server, "http"), _DATA)
-
-
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_client_that_leaves_cancels_its_waiting_request(
-    frontend: str, tmp_path: Path, protocol: str
-) -> None:
-    write_gated_model(tmp_path, "slow")
-    with (
-        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
-        held(server, tmp_path, "grpc", "slow") as (slow, first),
-    ):
-        before = slow.queue()
-        leave = _start_http(server) if protocol == "http" else _start_grpc(server)
-        slow.wait_until_waiting(2)
-        leave()
-        after = slow.send()
-        slow.let_go()
-        assert sorted(places_after(first, [before, after])) == [0, 1]
-        wait_until_cancelled(server, 1)
-
-
-def _start_http(server: RunningServer) -> Callable[[], None]:
-    """Send a request and return what closes its connection."""
-    body = json.dumps({"inputs": [json_input([0], [1, 1], "INT32")]})
-    head = f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection = socket.create_connection(("127.0.0.1", server.http_port))
-    connection.sendall((head + body).encode())
-    return connection.close
-
-
-def _start_grpc(server: RunningServer) -> Callable[[], None]:
-    """Send a request and return what cancels its call."""
-    client = grpcclient.InferenceServerClient(server.grpc_address)
-    tensor = grpcclient.InferInput("INPUT0", [1, 1], "INT32")
-    tensor.set_data_from_numpy(np.zeros((1, 1), np.int32))
-    call = client.async_infer("slow", [tensor], lambda result, error: None)
-
-    def leave() -> None:
-        call.cancel()
-        client.close()
-
-    return leave
