@@ -2,10 +2,12 @@
 //
 // An io thread reads many sockets in a turn. Were an instance woken for the first request, it would
 // run that one alone, often on the io thread's own core; woken at the end, it finds all of them and
-// runs them as one batch, for one system call.
+// runs them as one batch, for one system call. The same holds for the steps of ensembles that the
+// answers of one batch begin.
 //
-// Threads: compatible. Owns: a ModelRef for each model that is to be woken, so that it cannot go
-// before; hold it no longer than a burst lasts.
+// Threads: compatible; a Burst is of the thread that made it.
+// Owns: a ModelRef for each model that is to be woken, so that it cannot go before; hold it no
+// longer than a burst lasts.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +42,23 @@ class DeferredWakes {
         models_.clear();
     }
 
+    // While it lives, requests that models make on this thread (steps of ensembles) join `wakes`.
+    class Burst {
+      public:
+        explicit Burst(DeferredWakes& wakes) : outer_(std::exchange(current_, &wakes)) {}
+        ~Burst() { current_ = outer_; }
+        Burst(const Burst&) = delete;
+        Burst& operator=(const Burst&) = delete;
+
+      private:
+        DeferredWakes* const outer_;
+    };
+    // Those of the innermost burst of this thread; null outside of any.
+    static DeferredWakes* of_burst() { return current_; }
+
   private:
+    static inline thread_local DeferredWakes* current_ = nullptr;
+
     std::vector<ModelRef> models_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "model/deferred_wakes.h"
 #include "model/implicit_state.h"
 #include "model/output_check.h"
 
@@ -144,6 +145,8 @@ void ModelInstance::begin() {
 void ModelInstance::complete_requests() {
     RequestTrace times = batch_.requests.front()->trace;
     const int64_t rows = batch_.rows;
+    DeferredWakes wakes;
+    DeferredWakes::Burst burst(wakes);  // its answers come together, when all have run
     Status status = requests_->run(batch_, times);
     if (status.ok()) {
         times.compute_end_ns = context_.clock.now_ns();
@@ -230,6 +233,8 @@ void ModelInstance::discard_nulls() {
 
 void ModelInstance::answer_executed() {
     cell_.count_executed(batch_);
+    DeferredWakes wakes;
+    DeferredWakes::Burst burst(wakes);
     for (size_t index = 0; index < batch_.requests.size(); ++index) {
         auto response = final_response(context_.identity, std::move(batch_.requests[index]));
         response->outputs = std::move(outputs_of_request_[index]);

@@ -8,6 +8,19 @@
 
 namespace tritonpy {
 
+namespace {
+
+Status infer_in(ModelRef model, std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
+    bool wake_due = false;
+    TRITONPY_RETURN_IF_ERROR(model->infer(request, wake_due));
+    if (wake_due) {
+        later.add(std::move(model));
+    }
+    return Status();
+}
+
+}  // namespace
+
 InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
     : options_(std::move(options)),
       clock_(clock),
@@ -39,17 +52,14 @@ Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
 Status InferenceServer::ModelDoor::infer(std::unique_ptr<InferenceRequest>& request) {
     TRITONPY_ASSIGN_OR_RETURN(ModelRef model,
                               server_.enter(*request, ModelRegistry::Caller::kModel));
-    return model->infer(request);
+    DeferredWakes* later = DeferredWakes::of_burst();
+    return later == nullptr ? model->infer(request) : infer_in(std::move(model), request, *later);
 }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
     TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request, ModelRegistry::Caller::kClient));
-    bool wake_due = false;
-    TRITONPY_RETURN_IF_ERROR(model->infer(request, wake_due));
-    if (wake_due) {
-        later.add(std::move(model));
-    }
-    return Status();
+    DeferredWakes::Burst burst(later);
+    return infer_in(std::move(model), request, later);
 }
 
 Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
