@@ -14,7 +14,6 @@ import random
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from tritonclient.utils import InferenceServerException
 
-from tests.conformance.conftest import connect
+from tests.conformance.clients import Client
 from tests.conformance.python_models import IDENTITY_CONFIG, workers_of, write_python_model
 from tests.conformance.running_server import RunningServer, ServerOptions
+from tests.conformance.steady_clients import SteadyClients
 
 _MODEL = "killed"
 _CLIENTS = 8
@@ -58,60 +57,29 @@ class Sample:
     descriptors: int
 
 
-class Load:
-    """Clients that ask all the time, and count."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self._server = server
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._counts = [0, 0]
-        self.strange = list[str]()
-        self._threads = [threading.Thread(target=self._run) for _ in range(_CLIENTS)]
-        for thread in self._threads:
-            thread.start()
-
-    def taken(self) -> tuple[int, int]:
-        """Return the answers and the failures since the last look."""
-        with self._lock:
-            answers, failures = self._counts
-            self._counts = [0, 0]
-            return answers, failures
-
-    def stop(self) -> None:
-        """Return when every client has ended."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self) -> None:
-        with connect("grpc", self._server) as client:
-            while not self._stop.is_set():
-                failed = False
-                try:
-                    result = client.infer(_MODEL, {"INPUT0": _DATA})
-                    np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), _DATA)
-                except InferenceServerException as error:
-                    failed = True
-                    if _DEATH not in str(error):
-                        self.strange.append(str(error))
-                with self._lock:
-                    self._counts[failed] += 1
+def _ask(client: Client) -> None:
+    result = client.infer(_MODEL, {"INPUT0": _DATA})
+    np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), _DATA)
 
 
 def _soak(server: RunningServer, seconds: int, seed: int) -> tuple[list[Sample], list[str]]:
     process, choice, samples = psutil.Process(server.pid), random.Random(seed), list[Sample]()
-    load, deaths = Load(server), 0
+    clients, deaths = SteadyClients(server, ["grpc"] * _CLIENTS, _ask), 0
+    asked = failed = 0
     for _ in range(seconds):
         if workers := workers_of(server):
             choice.choice(workers).kill()
             deaths += 1
         time.sleep(_INTERVAL_S)
-        answers, failures = load.taken()
+        asked_before, failed_before = asked, failed
+        asked, failed = clients.asked, len(clients.failures)
+        failures = failed - failed_before
+        answers = asked - asked_before - failures
         samples.append(Sample(answers, failures, int(process.memory_info().rss), process.num_fds()))
-    load.stop()
+    clients.stop()
     print(f"{deaths} deaths")
-    return samples, load.strange
+    texts = [str(failure) for failure in clients.failures]
+    return samples, [text for text in texts if _DEATH not in text]
 
 
 def _complaints(samples: Sequence[Sample], strange: Sequence[str]) -> list[str]:
