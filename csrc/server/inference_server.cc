@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "memory/free_memory.h"
 #include "model/request_check.h"
 #include "scheduler/refusals.h"
 
@@ -109,6 +110,7 @@ void InferenceServer::publish(const std::string& name,
     }
     registry_.discard(retired);
     pool_.trim();
+    give_back_free_memory();
 }
 
 void InferenceServer::note_unavailable(const std::string& name,
