@@ -13,6 +13,7 @@ from tritonpy.core.host_policies import resolve
 from tritonpy.core.inference import Inference
 from tritonpy.core.log import Log
 from tritonpy.core.native_frontend import NativeFrontend
+from tritonpy.core.onnxruntime import turn_telemetry_off
 from tritonpy.core.statistics import CacheCounters, InFlight, ModelStatistics, statistics_of
 from tritonpy.core.status import core_errors
 from tritonpy.options import ConnectionOptions, LimitOptions
@@ -51,6 +52,7 @@ class Core:
         limits: LimitOptions | None = None,
     ) -> None:
         """Raises InvalidArgError where a host policy asks for what the machine does not have."""
+        turn_telemetry_off()
         self._log = log
         self._onnxruntime_library = onnxruntime_library
         self._server = _core.Server(
