@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.onnx_signature import OnnxSignature
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.worker_host import WorkerSpec
@@ -30,6 +31,7 @@ class CompletionContext:
     devices: Devices
     auto_complete: bool
     default_max_batch_size: int
+    tell: Tell = tell_nobody  # of each field that is filled
 
 
 def unable_to_find(file: Path, instance_name: str) -> TritonError:

@@ -11,7 +11,7 @@ from tritonpy.protos.model_config_pb2 import ModelConfig
 
 
 def _complete(config: ModelConfig, _file: Path, context: CompletionContext) -> ModelConfig:
-    completed = normalize(config, context.devices)
+    completed = normalize(config, context.devices, context.tell)
     require_valid(completed, context.devices)
     return completed
 

@@ -26,6 +26,7 @@ def _complete(config: ModelConfig, file: Path, context: CompletionContext) -> Mo
         context.devices,
         auto_complete=context.auto_complete,
         default_max_batch_size=context.default_max_batch_size,
+        tell=context.tell,
     )
 
 

@@ -8,13 +8,16 @@ model imports.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from google.protobuf.message import Message
 
 from tritonpy.backends.backend import Backend, CompletionContext, MakeWorkerSpec
 from tritonpy.config.config_json import config_from_json
 from tritonpy.config.normalize import normalize
+from tritonpy.config.provenance import Tell
 from tritonpy.config.validate import require_valid
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
@@ -46,8 +49,8 @@ def complete_python(
         spec = make_spec(config, context.version, file, context.model_directory)
         said = context.complete_python_model(spec)
         if said is not None:
-            completed = _completed(config, said)
-    completed = normalize(completed, context.devices)
+            completed = _completed(config, said, context.tell)
+    completed = normalize(completed, context.devices, context.tell)
     require_valid(completed, context.devices)
     return completed
 
@@ -85,7 +88,7 @@ def _names_completion(node: ast.ClassDef) -> bool:
     )
 
 
-def _completed(config: ModelConfig, said: Mapping[str, Any]) -> ModelConfig:
+def _completed(config: ModelConfig, said: Mapping[str, Any], tell: Tell) -> ModelConfig:
     """Return `config` with what the model said in place of what it had."""
     fields = {name: said[name] for name in _COMPLETED_FIELDS if said.get(name) is not None}
     try:
@@ -101,7 +104,19 @@ def _completed(config: ModelConfig, said: Mapping[str, Any]) -> ModelConfig:
     for name in fields:
         completed.ClearField(name)
     completed.MergeFrom(parsed)
+    for path in _changed(config, completed, fields):
+        tell(path, f"inferred: the model's own {_COMPLETION} says so")
     return completed
+
+
+def _changed(before: ModelConfig, after: ModelConfig, fields: Iterable[str]) -> Iterator[str]:
+    """Yield what the model said that the config did not say, tensors one by one."""
+    for name in fields:
+        old, new = getattr(before, name), getattr(after, name)
+        if name in ("input", "output"):
+            yield from (f"{name}[{tensor.name}]" for tensor in new if tensor not in old)
+        elif old != new or (isinstance(new, Message) and not before.HasField(name)):
+            yield name
 
 
 def _missing_file(file: Path, _instance_name: str) -> TritonError:

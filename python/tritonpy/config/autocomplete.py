@@ -19,6 +19,7 @@ from tritonpy.config.platforms import (
     default_filename,
     is_known_backend,
 )
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
@@ -42,7 +43,9 @@ def first_version_listing(model_dir: Path) -> frozenset[str]:
     return frozenset() if first is None else frozenset(path.name for path in first.iterdir())
 
 
-def complete_from_files(config: ModelConfig, directory_name: str, files: Set[str]) -> ModelConfig:
+def complete_from_files(
+    config: ModelConfig, directory_name: str, files: Set[str], tell: Tell = tell_nobody
+) -> ModelConfig:
     """Return a copy of `config` with name, platform, backend and file name filled in.
 
     `files` are the names in one version directory. What the config gives is kept, and restricts
@@ -50,20 +53,22 @@ def complete_from_files(config: ModelConfig, directory_name: str, files: Set[str
     """
     completed = ModelConfig()
     completed.CopyFrom(config)
-    if not completed.name:
-        completed.name = directory_name
+    fill_name(completed, directory_name, tell)
     if completed.platform == ENSEMBLE or completed.HasField("ensemble_scheduling"):
         return completed
     found = next((known for known in PLATFORMS if _matches(completed, known, files)), None)
     if found is not None:
-        completed.platform = completed.platform or found.platform
-        completed.backend = completed.backend or found.backend
-        filename = found.filename
+        _complete_from_file(completed, found, tell)
     else:
-        filename = _complete_without_files(completed)
-    if not completed.default_model_filename:
-        completed.default_model_filename = filename
+        _complete_without_files(completed, tell)
     return completed
+
+
+def fill_name(config: ModelConfig, directory_name: str, tell: Tell = tell_nobody) -> None:
+    """Fill in the name of a config that has none."""
+    if not config.name:
+        config.name = directory_name
+        tell("name", "inferred: the name of the directory")
 
 
 def _matches(config: ModelConfig, known: Platform, files: Set[str]) -> bool:
@@ -74,14 +79,33 @@ def _matches(config: ModelConfig, known: Platform, files: Set[str]) -> bool:
     )
 
 
-def _complete_without_files(config: ModelConfig) -> str:
-    """Fill the backend from the platform or the model's name; return the file name to expect."""
-    config.backend = config.backend or backend_of_platform(config.platform) or ""
+def _complete_from_file(config: ModelConfig, found: Platform, tell: Tell) -> None:
+    reason = f"inferred: a version directory has '{found.filename}'"
+    if found.platform and not config.platform:
+        config.platform = found.platform
+        tell("platform", reason)
+    if not config.backend:
+        config.backend = found.backend
+        tell("backend", reason)
+    _expect_file(config, found.filename, reason, tell)
+
+
+def _expect_file(config: ModelConfig, filename: str, reason: str, tell: Tell) -> None:
+    if filename and not config.default_model_filename:
+        config.default_model_filename = filename
+        tell("default_model_filename", reason)
+
+
+def _complete_without_files(config: ModelConfig, tell: Tell) -> None:
+    """Fill the backend from the platform or the model's name, and the file name to expect."""
+    fill_backend(config, tell)
     if config.backend:
-        known = is_known_backend(config.backend)
-        return default_filename(config.platform, config.backend) if known else ""
+        if is_known_backend(config.backend):
+            filename = default_filename(config.platform, config.backend)
+            _expect_file(config, filename, f"default: of backend {config.backend}", tell)
+        return
     if config.platform:
-        return ""  # not known: validation names it
+        return  # not known: validation names it
     _, _, backend = config.name.partition(".")
     if not backend:
         raise InvalidArgError(
@@ -90,7 +114,17 @@ def _complete_without_files(config: ModelConfig) -> str:
             "'model.<backend_name>'."
         )
     config.backend = backend
-    return default_filename("", backend)
+    reason = "inferred: the model is called '<name>.<backend>'"
+    tell("backend", reason)
+    _expect_file(config, default_filename("", backend), reason, tell)
+
+
+def fill_backend(config: ModelConfig, tell: Tell) -> None:
+    """Fill in the backend of the platform, where the config gives only that."""
+    if not config.backend:
+        config.backend = backend_of_platform(config.platform) or ""
+        if config.backend:
+            tell("backend", f"inferred: it runs platform {config.platform}")
 
 
 def artefact_path(config: ModelConfig, version_dir: Path) -> Path:

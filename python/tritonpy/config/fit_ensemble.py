@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.config.validate import raise_problems
 from tritonpy.protos.model_config_pb2 import (
     DataType,
@@ -29,7 +30,9 @@ class _TensorView:
     full_dims: tuple[int, ...]  # with the batch dimension, where there is one
 
 
-def fit_ensemble(config: ModelConfig, composing: Sequence[ModelConfig]) -> ModelConfig:
+def fit_ensemble(
+    config: ModelConfig, composing: Sequence[ModelConfig], tell: Tell = tell_nobody
+) -> ModelConfig:
     """Return the ensemble's config with what its models make of it: whether it is decoupled.
 
     Raises InvalidArgError with every problem, one a line, Triton's first error first.
@@ -42,6 +45,9 @@ def fit_ensemble(config: ModelConfig, composing: Sequence[ModelConfig]) -> Model
     decoupled = any(origins[output.name] for output in config.output)
     if decoupled or config.HasField("model_transaction_policy"):
         fitted.model_transaction_policy.decoupled = decoupled
+        if fitted != config:
+            which = "a" if decoupled else "no"
+            tell("model_transaction_policy", f"inferred: from {which} decoupled model in its steps")
     return fitted
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tritonpy.config.provenance import Tell
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 # Two instances let one batch be gathered and scattered while the other computes.
@@ -25,27 +26,35 @@ class Devices:
     min_compute_capability: str = "6.0"
 
 
-def fill_instance_groups(config: ModelConfig, devices: Devices) -> None:
+def fill_instance_groups(config: ModelConfig, devices: Devices, tell: Tell) -> None:
     """Complete every group of `config` in place; one group named as the model where none is."""
     if not config.instance_group:
         config.instance_group.add(name=config.name)
+        tell("instance_group[0].name", "default: the model's, for its only group")
     for index, group in enumerate(config.instance_group):
-        _fill_group(config, group, index, devices)
+        _fill_group(config, group, index, devices, tell)
 
 
 def _fill_group(
-    config: ModelConfig, group: ModelInstanceGroup, index: int, devices: Devices
+    config: ModelConfig, group: ModelInstanceGroup, index: int, devices: Devices, tell: Tell
 ) -> None:
+    path = f"instance_group[{index}]"
     if not group.name:
         group.name = f"{config.name}_{index}"
+        tell(f"{path}.name", "default: the model's, and the number of the group")
     if group.kind == ModelInstanceGroup.KIND_AUTO:
         usable = bool(devices.gpus) and set(group.gpus) <= set(devices.gpus)
         group.kind = ModelInstanceGroup.KIND_GPU if usable else ModelInstanceGroup.KIND_CPU
+        tell(f"{path}.kind", "default: " + ("the GPUs" if usable else "the CPU, without a GPU"))
     if group.count < 1:
         on_cpu = group.kind == ModelInstanceGroup.KIND_CPU
         group.count = _CPU_COUNT_OF_BACKEND.get(config.backend, 1) if on_cpu else 1
+        kind = ModelInstanceGroup.Kind.Name(group.kind)
+        tell(f"{path}.count", f"default: of backend {config.backend} on {kind}")
     if group.kind == ModelInstanceGroup.KIND_GPU and not group.gpus:
         group.gpus.extend(devices.gpus)
+        if devices.gpus:
+            tell(f"{path}.gpus", "default: all of this machine")
 
 
 def instance_group_problems(config: ModelConfig, devices: Devices) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tritonpy.config.data_types import data_type_of
 from tritonpy.config.lower_batch_io import scatter_sources
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.config.validate import raise_problems
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
@@ -43,7 +44,10 @@ class OnnxSignature:
 
 
 def complete_from_signature(
-    config: ModelConfig, signature: OnnxSignature, default_max_batch_size: int
+    config: ModelConfig,
+    signature: OnnxSignature,
+    default_max_batch_size: int,
+    tell: Tell = tell_nobody,
 ) -> ModelConfig:
     """Return a copy of `config` with batching, inputs and outputs filled in from the model.
 
@@ -55,18 +59,22 @@ def complete_from_signature(
     completed.CopyFrom(config)
     if (config.input or config.batch_input) and config.output:
         return completed
-    _complete_batching(completed, signature, default_max_batch_size)
+    _complete_batching(completed, signature, default_max_batch_size, tell)
     is_batching = completed.max_batch_size > 0
     if not completed.input:
         for tensor in signature.required_inputs:
             _fill_tensor(completed.input.add(), tensor, is_batching)
+            tell(f"input[{tensor.name}]", _inferred_from("input", tensor))
     if not completed.output:
         for tensor in signature.outputs:
             _fill_tensor(completed.output.add(), tensor, is_batching)
+            tell(f"output[{tensor.name}]", _inferred_from("output", tensor))
     return completed
 
 
-def _complete_batching(config: ModelConfig, signature: OnnxSignature, default: int) -> None:
+def _complete_batching(
+    config: ModelConfig, signature: OnnxSignature, default: int, tell: Tell
+) -> None:
     tensors = (*signature.required_inputs, *signature.outputs)
     if not all(tensor.dims[:1] == (-1,) for tensor in tensors):
         if config.max_batch_size != 0:
@@ -75,10 +83,21 @@ def _complete_batching(config: ModelConfig, signature: OnnxSignature, default: i
                 "while non-zero max_batch_size is specified"
             )
         return
-    if config.max_batch_size == 0:
-        config.max_batch_size = max(default, 0)
+    if config.max_batch_size == 0 and default > 0:
+        config.max_batch_size = default
+        tell(
+            "max_batch_size",
+            "inferred: the model's tensors begin with a variable dimension; as many as the "
+            "backend's default-max-batch-size",
+        )
     if config.max_batch_size > 1 and config.WhichOneof("scheduling_choice") is None:
         config.dynamic_batching.SetInParent()
+        tell("dynamic_batching", "inferred: the model can batch")
+
+
+def _inferred_from(role: str, tensor: OnnxTensor) -> str:
+    shape = _shape_text(tensor.dims)
+    return f"inferred: from the ONNX model's {role}, {tensor.data_type} {shape}"
 
 
 def _fill_tensor(target: ModelInput | ModelOutput, tensor: OnnxTensor, is_batching: bool) -> None:

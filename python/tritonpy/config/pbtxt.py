@@ -59,7 +59,9 @@ def parse_config(text: str, source: str) -> ModelConfig:
 
 def print_config(config: ModelConfig) -> str:
     """Return the text that `parse_config` reads back as an equal config."""
-    return text_format.MessageToString(config, descriptor_pool=POOL)
+    return text_format.MessageToString(
+        config, as_utf8=True, use_short_repeated_primitives=True, descriptor_pool=POOL
+    )
 
 
 def _mended(text: str, error: text_format.ParseError) -> str | None:

@@ -18,6 +18,7 @@ from tritonpy.config.onnx_signature import (
     complete_from_signature,
     require_matching,
 )
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.config.validate import require_valid
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import ModelConfig
@@ -56,6 +57,7 @@ def onnx_stage(
     *,
     auto_complete: bool = True,
     default_max_batch_size: int = DEFAULT_MAX_BATCH_SIZE,
+    tell: Tell = tell_nobody,
 ) -> ModelConfig:
     """Return a config from `core_stage` completed from its ONNX model, valid and fitting it.
 
@@ -64,8 +66,8 @@ def onnx_stage(
     """
     completed = config
     if auto_complete:
-        completed = complete_from_signature(config, signature, default_max_batch_size)
-    completed = normalize(completed, devices)
+        completed = complete_from_signature(config, signature, default_max_batch_size, tell)
+    completed = normalize(completed, devices, tell)
     require_valid(completed, devices)
     require_matching(completed, signature)
     return completed

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from tritonpy.config.fit_ensemble import fit_ensemble, inherited_labels
 from tritonpy.config.lower_ensemble import lower_ensemble
 from tritonpy.config.model_config import CoreModelConfig, lower
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.errors import InvalidArgError
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelEnsembling
 from tritonpy.repository.dependencies import composing_models
@@ -54,6 +55,7 @@ def load_ensemble(
     version: int,
     own_labels: Mapping[str, tuple[str, ...]],
     models: ComposingModels,
+    tell: Tell = tell_nobody,
 ) -> LoadedEnsemble:
     """Check an ensemble against the models that it is composed of, and complete it.
 
@@ -73,7 +75,7 @@ def load_ensemble(
         raise InvalidArgError(
             f"ensemble '{config.name}' contains ensembles nested more than {_DEPTH_MAX} deep"
         )
-    fitted = fit_ensemble(config, configs)
+    fitted = fit_ensemble(config, configs, tell)
     labels = inherited_labels(fitted, own_labels, [step.labels for step in steps])
     ensemble = lower_ensemble(fitted, configs)
     return LoadedEnsemble(fitted, lower(fitted, version, "", labels, ensemble=ensemble), labels)

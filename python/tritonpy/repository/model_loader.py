@@ -15,6 +15,7 @@ from tritonpy.backends import Backend, CompletePythonModel, CompletionContext, f
 from tritonpy.config.autocomplete import (
     artefact_path,
     complete_from_files,
+    fill_name,
     first_version_listing,
 )
 from tritonpy.config.instance_groups import Devices, instance_group_problems
@@ -114,7 +115,6 @@ class ModelLoader:
         self._log = log
         self._options = options
         self._devices = devices
-        self._default_max_batch_sizes = dict(options.default_max_batch_sizes)
 
     def config_file(self, location: ModelLocation) -> Path:
         """Return where the config of a model is, or would be."""
@@ -201,7 +201,7 @@ class ModelLoader:
             return complete_from_files(given, location.name, files)
         named = ModelConfig()
         named.CopyFrom(given)
-        named.name = given.name or location.name
+        fill_name(named, location.name)
         return named
 
     def _version_problems(self, config: ModelConfig) -> tuple[str, ...]:
@@ -260,7 +260,6 @@ class ModelLoader:
     def _completion_context(
         self, backend: Backend, version: int, model_directory: Path
     ) -> CompletionContext:
-        sizes = self._default_max_batch_sizes
         return CompletionContext(
             describe_onnx_model=self._core.describe_onnx_model,
             complete_python_model=self._complete_python_model,
@@ -268,8 +267,14 @@ class ModelLoader:
             model_directory=model_directory,
             devices=self._devices,
             auto_complete=self._options.auto_complete,
-            default_max_batch_size=sizes.get(backend.name, sizes.get("", DEFAULT_MAX_BATCH_SIZE)),
+            default_max_batch_size=default_max_batch_size(self._options, backend),
         )
+
+
+def default_max_batch_size(options: RepositoryOptions, backend: Backend) -> int:
+    """Return what max_batch_size becomes where a model of the backend can batch."""
+    sizes = dict(options.default_max_batch_sizes)
+    return sizes.get(backend.name, sizes.get("", DEFAULT_MAX_BATCH_SIZE))
 
 
 def backend_of(config: ModelConfig, directory: Path) -> Backend:

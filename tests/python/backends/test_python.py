@@ -45,6 +45,7 @@ class Model:
         self.file.write_text(textwrap.dedent(source))
         self.says: Mapping[str, Any] | None = None
         self.asked: list[WorkerSpec] = []
+        self.told: dict[str, str] = {}
 
     def complete(self, text: str, *, auto_complete: bool = True) -> ModelConfig:
         config = normalize(parse_config(f'name: "m" backend: "python" {text}', "test"), Devices())
@@ -56,6 +57,7 @@ class Model:
             devices=Devices(),
             auto_complete=auto_complete,
             default_max_batch_size=4,
+            tell=self.told.__setitem__,
         )
         return _PYTHON.complete(config, self.file, context)
 
@@ -96,6 +98,22 @@ def test_a_whole_config_said_back_changes_nothing(tmp_path: Path) -> None:
     plain = model.complete(text)
     model.says = config_to_json(plain)
     assert model.complete(text) == plain
+    assert model.told == {}
+
+
+def test_what_a_model_says_is_told_and_what_follows_from_it(tmp_path: Path) -> None:
+    model = Model(tmp_path)
+    given = model.complete(_TENSORS)
+    model.says = {**config_to_json(given), "max_batch_size": 8, "dynamic_batching": {}}
+    model.says["input"].append({"name": "more", "data_type": "TYPE_FP32", "dims": [1]})
+    model.complete(_TENSORS)
+    said = "inferred: the model's own auto_complete_config says so"
+    assert model.told == {
+        "max_batch_size": said,
+        "input[more]": said,
+        "dynamic_batching": said,
+        "dynamic_batching.preferred_batch_size": "default: max_batch_size",
+    }
 
 
 @pytest.mark.parametrize("says", [None, {}])
