@@ -6,6 +6,7 @@ addresses where no such server is.
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.conformance.ensembles import ensemble_config, step
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.running_server import RunningServer, ServerOptions
 from tritonpy.cli import main
+from tritonpy.config import config_to_json, parse_config
 
 # Runs a command against the server: exit status, lines of output, lines of errors.
 Tell: TypeAlias = Callable[..., tuple[int, list[str], list[str]]]
@@ -71,6 +73,22 @@ def test_a_load_that_fails_says_why_and_the_others_go_on(tell: Tell) -> None:
     assert "unable to find backend library for backend 'nothing'" in " ".join(err[1:])
     (broken,) = (model for model in tell("models")[1] if model.startswith("broken "))
     assert "unable to find backend library for backend 'nothing'" in broken
+
+
+def test_the_config_that_a_model_serves_with_is_printed(tell: Tell) -> None:
+    tell("load", "first")
+    status, out, err = tell("config", "first")
+    assert (status, err) == (0, [])
+    config = parse_config("\n".join(out), "printed")
+    assert (config.name, config.backend, config.instance_group[0].count) == ("first", "identity", 1)
+    status, out, _ = tell("config", "first", "--json")
+    assert (status, json.loads("\n".join(out))) == (0, config_to_json(config))
+    tell("unload", "first")
+    assert tell("config", "first") == (
+        1,
+        [],
+        ["tritonpy config: first: Request for unknown model: 'first' has no available versions"],
+    )
 
 
 def test_an_ensemble_goes_with_its_models_if_asked_to(tell: Tell) -> None:

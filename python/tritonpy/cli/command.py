@@ -13,6 +13,7 @@ from tritonpy import __version__
 _COMMANDS: Final = {
     "serve": "Serve a model repository, or one model file.",
     "validate": "Say everything that is wrong with model repositories; needs no server.",
+    "config": "Print the config that a model really has, and where it comes from.",
     "models": "List the models of a running server.",
     "load": "Let a running server load models.",
     "unload": "Let a running server unload models.",

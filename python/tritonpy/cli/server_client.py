@@ -29,22 +29,27 @@ class ServerClient:
 
     def index(self, *, ready_only: bool) -> list[dict[str, str]]:
         """Return name, version, state and reason of each model version; empty ones are absent."""
-        answer = self._post("index", {"ready": ready_only})
+        answer = self._call("repository/index", {"ready": ready_only})
         return cast(list[dict[str, str]], answer)
 
     def load(self, model: str) -> None:
         """Load a model, or bring it up to date."""
-        self._post(f"models/{quote(model, safe='')}/load", {})
+        self._call(f"repository/models/{quote(model, safe='')}/load", {})
 
     def unload(self, model: str, *, with_dependents: bool) -> None:
         """Unload a model, and with an ensemble the models of its steps if asked to."""
         parameters = {"unload_dependents": with_dependents}
-        self._post(f"models/{quote(model, safe='')}/unload", {"parameters": parameters})
+        self._call(f"repository/models/{quote(model, safe='')}/unload", {"parameters": parameters})
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        url = f"{self._url}/v2/repository/{path}"
+    def config(self, model: str) -> dict[str, Any]:
+        """Return the config that the newest version of a model serves with."""
+        return cast(dict[str, Any], self._call(f"models/{quote(model, safe='')}/config"))
+
+    def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """POST `body`, or GET where there is none; return what the answer has, None for nothing."""
+        data = None if body is None else json.dumps(body).encode()
         try:
-            request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+            request = Request(f"{self._url}/v2/{path}", data, {"Content-Type": "application/json"})
             with self._open(request) as answer:
                 text = answer.read()
             return json.loads(text) if text else None

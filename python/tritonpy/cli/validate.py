@@ -7,28 +7,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tritonpy.cli.serving_options import add_serving_options, serving_options
 from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
 from tritonpy.errors import TritonError
 from tritonpy.inspection import CheckOptions, Problem, Severity, check_repositories
-from tritonpy.options import RepositoryOptions
 
 _DESCRIPTION = (
     "Check every model of the repositories as `tritonpy serve` would load it, and print all that "
     "is wrong: file, line, field, and what to do about it. Loads no model and runs no code of a "
-    "model. The exit status is 1 where a model would not load."
+    "model. The exit status is 0 where every model would load, warnings or not, 1 where one would "
+    "not or there is no repository, and 2 for words that mean nothing here."
 )
 
 
 def run(arguments: Sequence[str]) -> int:
     """Print all problems; return 1 where one is an error, or where there is no repository."""
-    parsed = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser("tritonpy validate", description=_DESCRIPTION)
+    parser.add_argument("repository", nargs="+", type=Path, help="directory of models")
+    add_serving_options(parser)
+    parsed = parser.parse_args(arguments)
     log = Log()
     log.configure(LogSettings(info=False, warning=False))  # what is wrong is told below
     options = CheckOptions(
         describe_onnx_model=Core(log, onnxruntime_library_path()).describe_onnx_model,
-        config_name=parsed.model_config_name,
-        auto_complete=not parsed.disable_auto_complete_config,
-        backend_directory=parsed.backend_directory,
+        serving=serving_options(parser, parsed, *parsed.repository),
     )
     try:
         checked = check_repositories(parsed.repository, options, log)
@@ -45,26 +47,3 @@ def run(arguments: Sequence[str]) -> int:
 
 def _count(problems: Sequence[Problem], severity: Severity) -> int:
     return sum(problem.severity is severity for problem in problems)
-
-
-def _parser() -> argparse.ArgumentParser:
-    defaults = RepositoryOptions()
-    parser = argparse.ArgumentParser("tritonpy validate", description=_DESCRIPTION)
-    parser.add_argument("repository", nargs="+", type=Path, help="directory of models")
-    parser.add_argument(
-        "--model-config-name",
-        default=defaults.config_name,
-        help="read configs/<name>.pbtxt of the models that have it, as serve does",
-    )
-    parser.add_argument(
-        "--disable-auto-complete-config",
-        action="store_true",
-        help="take configs as they are, as serve does",
-    )
-    parser.add_argument(
-        "--backend-directory",
-        type=Path,
-        default=defaults.backend_directory,
-        help="where backends are that are Python programs (%(default)s)",
-    )
-    return parser

@@ -2,8 +2,8 @@
 
 It goes the way of the repository's loader (read, complete, normalise, validate, versions, backend,
 labels, warm-up) with the same functions, and goes on after what fails as far as that makes sense.
-Nothing is loaded, and no code of a model runs: what a Python model's `auto_complete_config` would
-say is not known here.
+Nothing is loaded. Whether a Python model's `auto_complete_config` runs is the caller's choice; what
+it would say is not known where it does not.
 """
 
 from __future__ import annotations
@@ -14,29 +14,35 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tritonpy.backends import Backend, CompletionContext
-from tritonpy.config.autocomplete import complete_from_files, first_version_listing
+from tritonpy.backends import Backend, CompletePythonModel, CompletionContext
+from tritonpy.config.autocomplete import (
+    complete_from_files,
+    fill_name,
+    first_version_listing,
+)
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_sequence import lower_sequence
 from tritonpy.config.lower_warmup import read_warmup
 from tritonpy.config.normalize import normalize
-from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE, OnnxSignature
+from tritonpy.config.onnx_signature import OnnxSignature
 from tritonpy.config.pbtxt import parse_config
 from tritonpy.config.platforms import ENSEMBLE
+from tritonpy.config.provenance import Tell
 from tritonpy.config.stages import require_directory_name
 from tritonpy.config.unsupported import unsupported_features
 from tritonpy.config.validate import validate
-from tritonpy.errors import InvalidArgError, TritonError
+from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.inspection.advice import advice_on, closest
 from tritonpy.inspection.config_problems import ConfigProblems
 from tritonpy.inspection.layout_check import model_directory_problems, versions_of
 from tritonpy.inspection.problem import Problem, Severity
 from tritonpy.inspection.python_file import python_file_problems
 from tritonpy.inspection.syntax_advice import syntax_problems
+from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.layout import ModelLocation, config_file
-from tritonpy.repository.model_loader import backend_of, model_file
+from tritonpy.repository.model_loader import backend_of, default_max_batch_size, model_file
 from tritonpy.repository.version_policy import choose_versions
 
 _Result = TypeVar("_Result")
@@ -44,12 +50,13 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What the options of `serve` of the same names say."""
+    """How a server would load the models, and who looks at their files for that."""
 
     describe_onnx_model: Callable[[str], OnnxSignature]
-    config_name: str = ""
-    auto_complete: bool = True
-    backend_directory: Path = Path()
+    complete_python_model: CompletePythonModel = lambda _: (
+        None
+    )  # by default runs no code of a model
+    serving: RepositoryOptions = field(default_factory=RepositoryOptions)
     devices: Devices = field(default_factory=Devices)
 
 
@@ -61,6 +68,7 @@ class CheckedModel:
     problems: tuple[Problem, ...]
     # Completed, as far as it was possible; None where there is no config to be read.
     config: ModelConfig | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)  # of what was filled, by field
     versions: tuple[int, ...] = ()  # that would serve
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by output
     of_config: ConfigProblems | None = None  # to say more of the config
@@ -90,10 +98,11 @@ class _ModelCheck:
     def __init__(self, location: ModelLocation, options: CheckOptions) -> None:
         self._location = location
         self._options = options
-        self._file = config_file(location, options.config_name)
+        self._file = config_file(location, options.serving.config_name)
         self._problems: list[Problem] = []
         self._told: set[str] = set()
         self._labels: dict[str, tuple[str, ...]] = {}
+        self._reasons: dict[str, str] = {}
 
     def run(self) -> CheckedModel:
         """Return what is known in the end."""
@@ -112,9 +121,14 @@ class _ModelCheck:
         if config.platform != ENSEMBLE and config.backend:
             config = self._check_versions(config, versions)
         self._check_data(config)
-        problems = tuple(self._problems)
         return CheckedModel(
-            self._location, problems, config, tuple(versions), self._labels, of_config
+            self._location,
+            tuple(self._problems),
+            config,
+            self._reasons,
+            tuple(versions),
+            self._labels,
+            of_config,
         )
 
     @property
@@ -124,7 +138,7 @@ class _ModelCheck:
     def _read(self) -> str | None:
         """Return the config's text, empty where there is none to be read; None for a mistake."""
         if not self._file.is_file():
-            if self._options.auto_complete:
+            if self._options.serving.auto_complete:
                 return ""
             fix = "write one, or leave out --disable-auto-complete-config"
             self._problems.append(Problem(self._file, "there is no config", fix))
@@ -148,13 +162,17 @@ class _ModelCheck:
         """Return the config with what the directory says, and every default."""
         config = ModelConfig()
         config.CopyFrom(given)
-        self._try(partial(require_directory_name, given, self._location.name))
-        config.name = self._location.name
-        if self._options.auto_complete:
+        name, tell = self._location.name, self._reasons.__setitem__
+        self._try(partial(require_directory_name, given, name))
+        if given.name:
+            config.name = name  # said above, where it is another
+        else:
+            fill_name(config, name, tell)
+        if self._options.serving.auto_complete:
             files = first_version_listing(self._location.path)
-            found = self._try(partial(complete_from_files, config, self._location.name, files))
+            found = self._try(partial(complete_from_files, config, name, files, tell))
             config = config if found is None else found
-        return normalize(config, self._options.devices)
+        return normalize(config, self._options.devices, tell)
 
     def _versions(self, config: ModelConfig) -> Mapping[int, Path]:
         """Return the directories of the versions that would serve."""
@@ -182,14 +200,18 @@ class _ModelCheck:
 
     def _check_versions(self, config: ModelConfig, versions: Mapping[int, Path]) -> ModelConfig:
         """Return the config as its backend completes it for the newest version."""
-        backend = self._try(partial(backend_of, config, self._options.backend_directory))
+        backend = self._try(partial(backend_of, config, self._options.serving.backend_directory))
         if backend is None:
             return config
-        completed = config
+        completed, filled = config, self._reasons
         for version, directory in versions.items():
             file = self._model_file(backend, config, directory)
-            if file is not None:
-                completed = self._complete(backend, config, file, version) or completed
+            if file is None:
+                continue
+            reasons = dict(filled)
+            done = self._complete(backend, config, file, version, reasons.__setitem__)
+            if done is not None:
+                completed, self._reasons = done, reasons
         return completed
 
     def _model_file(self, backend: Backend, config: ModelConfig, directory: Path) -> Path | None:
@@ -212,29 +234,38 @@ class _ModelCheck:
         return None
 
     def _complete(
-        self, backend: Backend, config: ModelConfig, file: Path, version: int
+        self, backend: Backend, config: ModelConfig, file: Path, version: int, tell: Tell
     ) -> ModelConfig | None:
         if file.suffix == ".py":
             self._problems += python_file_problems(file)
         context = CompletionContext(
             describe_onnx_model=self._options.describe_onnx_model,
-            complete_python_model=lambda _: None,
+            complete_python_model=self._options.complete_python_model,
             version=version,
             model_directory=self._location.path,
             devices=self._options.devices,
-            auto_complete=self._options.auto_complete,
-            default_max_batch_size=DEFAULT_MAX_BATCH_SIZE,
+            auto_complete=self._options.serving.auto_complete,
+            default_max_batch_size=default_max_batch_size(self._options.serving, backend),
+            tell=tell,
         )
         try:
             return backend.complete(config, file, context)
         except TritonError as error:
-            for text in error.message.split("\n"):
-                if advice_on(text).fix or text in self._told:
-                    self._tell(text)
-                else:
-                    fix = "export the model again, and copy the whole file"
-                    self._problems.append(Problem(file, text, fix))
+            self._tell_of_file(file, error)
         return None
+
+    def _tell_of_file(self, file: Path, error: TritonError) -> None:
+        """Tell what a backend says: of the config, where a rule says it, else of the file."""
+        if file.suffix == ".py" and isinstance(error, InternalError):  # a traceback, all one
+            fix = "mend the model's auto_complete_config"
+            self._problems.append(Problem(file, error.message, fix))
+            return
+        for text in error.message.split("\n"):
+            if advice_on(text).fix or text in self._told:
+                self._tell(text)
+            else:
+                fix = "export the model again, and copy the whole file"
+                self._problems.append(Problem(file, text, fix))
 
     def _check_data(self, config: ModelConfig) -> None:
         """Check the files that a config names beside the model's own."""

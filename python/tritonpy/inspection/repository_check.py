@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tritonpy.config.platforms import ENSEMBLE
-from tritonpy.errors import InvalidArgError, TritonError
+from tritonpy.errors import InvalidArgError, NotFoundError, TritonError
 from tritonpy.inspection.layout_check import repository_problems
 from tritonpy.inspection.model_check import CheckedModel, CheckOptions, check_model
 from tritonpy.inspection.problem import Problem
@@ -34,13 +34,28 @@ def check_repositories(
     """
     places = RepositoryLayout(repositories, log).models()
     problems = [problem for one in repositories for problem in repository_problems(one)]
-    checked = {name: check_model(locations[0], options) for name, locations in places.items()}
-    ensembles = _Ensembles(checked, places)
-    models = {name: ensembles.checked(name) for name in checked}
+    checks = _Checks(places, options)
+    models = {name: checks.checked(name) for name in places}
     for name, model in models.items():
         problems += model.problems
         problems += (_duplicate(other, places[name][0]) for other in places[name][1:])
     return CheckedRepositories(models, tuple(problems))
+
+
+def check_one(
+    repositories: Sequence[Path], name: str, options: CheckOptions, log: Logger
+) -> CheckedModel:
+    """Check one model, and of the others only those that it is composed of.
+
+    Raises as RepositoryLayout, and NotFoundError for a model that is not there.
+    """
+    places = RepositoryLayout(repositories, log).models()
+    if name not in places:
+        where = ", ".join(map(str, repositories))
+        raise NotFoundError(f"there is no model '{name}' in {where}")
+    model = _Checks(places, options).checked(name)
+    duplicates = (_duplicate(other, places[name][0]) for other in places[name][1:])
+    return replace(model, problems=(*model.problems, *duplicates))
 
 
 def _duplicate(other: ModelLocation, first: ModelLocation) -> Problem:
@@ -51,27 +66,25 @@ def _duplicate(other: ModelLocation, first: ModelLocation) -> Problem:
     )
 
 
-class _Ensembles:
-    """Checks ensembles, each after what it needs. Confined; what ensembles ask as they load."""
+class _Checks:
+    """Checks models when asked, ensembles after what they need. Confined.
+
+    It is what ensembles ask as they load.
+    """
 
     def __init__(
-        self,
-        models: Mapping[str, CheckedModel],
-        places: Mapping[str, Sequence[ModelLocation]],
+        self, places: Mapping[str, Sequence[ModelLocation]], options: CheckOptions
     ) -> None:
-        self._alone = models
         self._places = places
-        self._needs = {
-            name: () if model.config is None else composing_models(model.config)
-            for name, model in models.items()
-        }
+        self._options = options
+        self._alone: dict[str, CheckedModel] = {}
         self._checked: dict[str, CheckedModel] = {}
 
     def checked(self, name: str) -> CheckedModel:
         """Return a model as it is after the check against what it needs."""
         known = self._checked.get(name)
         if known is None:
-            known = self._checked[name] = self._check(self._alone[name])
+            known = self._checked[name] = self._check(self._check_alone(name))
         return known
 
     def is_available(self, name: str) -> bool:
@@ -80,7 +93,7 @@ class _Ensembles:
 
     def serving(self, name: str) -> Mapping[int, ComposingVersion]:
         """Return the versions of a model that would serve."""
-        if name not in self._alone:
+        if name not in self._places:
             return {}
         model = self.checked(name)
         if model.config is None or not model.is_sound:
@@ -94,20 +107,40 @@ class _Ensembles:
         """Return why a model would not serve."""
         return f"see what is said of '{name}'"
 
+    def _check_alone(self, name: str) -> CheckedModel:
+        known = self._alone.get(name)
+        if known is None:
+            known = self._alone[name] = check_model(self._places[name][0], self._options)
+        return known
+
     def _check(self, model: CheckedModel) -> CheckedModel:
         if model.config is None or model.of_config is None or not model.is_sound:
             return model
         if model.config.platform != ENSEMBLE:
             return model
+        reasons = dict(model.reasons)
         try:
             self._require_no_circle(model.config.name)
-            loaded = load_ensemble(model.config, 1, model.labels, self)
+            loaded = load_ensemble(model.config, 1, model.labels, self, reasons.__setitem__)
         except TritonError as error:
             found = tuple(map(model.of_config.of, error.message.split("\n")))
             return replace(model, problems=(*model.problems, *found))
-        return replace(model, config=loaded.config, labels=loaded.labels)
+        return replace(model, config=loaded.config, labels=loaded.labels, reasons=reasons)
 
     def _require_no_circle(self, name: str) -> None:
-        circle = circle_through(name, self._needs)
+        circle = circle_through(name, self._needs_from(name))
         if circle:
             raise InvalidArgError(f"circular dependency between ensembles: {' -> '.join(circle)}")
+
+    def _needs_from(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Return what `name` needs, what that needs, and so on, each by its name."""
+        needs: dict[str, tuple[str, ...]] = {}
+        waiting = [name]
+        while waiting:
+            one = waiting.pop()
+            if one in needs or one not in self._places:
+                continue
+            config = self._check_alone(one).config
+            needs[one] = () if config is None else composing_models(config)
+            waiting += needs[one]
+        return needs
