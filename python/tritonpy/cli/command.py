@@ -12,6 +12,7 @@ from tritonpy import __version__
 # What each command is, by name; its module has the same one.
 _COMMANDS: Final = {
     "serve": "Serve a model repository, or one model file.",
+    "init": "Make a model repository, or a model in one.",
     "validate": "Say everything that is wrong with model repositories; needs no server.",
     "config": "Print the config that a model really has, and where it comes from.",
     "models": "List the models of a running server.",
