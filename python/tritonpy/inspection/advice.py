@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tritonpy.backends import BACKENDS
-from tritonpy.config.platforms import PLATFORMS, backend_of_platform
+from tritonpy.config.platforms import PLATFORMS, backend_of_platform, is_known_backend
 from tritonpy.inspection.scheduling_advice import SCHEDULING
 from tritonpy.inspection.tensor_advice import TENSORS
 
@@ -51,6 +51,11 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 def _backend_fix(words: dict[str, str]) -> str:
+    if is_known_backend(words["backend"]) and words["backend"] not in BACKENDS:
+        return (
+            "export the model to ONNX, as 1/model.onnx, or run it in a Python model: this server "
+            "has no backend for its format"
+        )
     meant = closest(words["backend"], BACKENDS)
     known = ", ".join(f'"{name}"' for name in sorted(BACKENDS))
     if meant:

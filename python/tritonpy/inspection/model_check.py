@@ -40,7 +40,7 @@ from tritonpy.inspection.problem import Problem, Severity
 from tritonpy.inspection.python_file import python_file_problems
 from tritonpy.inspection.syntax_advice import syntax_problems
 from tritonpy.options import RepositoryOptions
-from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.protos.model_config_pb2 import ModelConfig, ModelWarmup
 from tritonpy.repository.layout import ModelLocation, config_file
 from tritonpy.repository.model_loader import backend_of, default_max_batch_size, model_file
 from tritonpy.repository.version_policy import choose_versions
@@ -155,7 +155,7 @@ class _ModelCheck:
         try:
             return parse_config(text, str(self._file))
         except InvalidArgError as error:
-            self._problems += syntax_problems(self._file, error.message)
+            self._problems += syntax_problems(self._file, text, error.message)
             return None
 
     def _completed(self, given: ModelConfig) -> ModelConfig:
@@ -226,7 +226,9 @@ class _ModelCheck:
                 (name for name in there if Path(name).suffix == Path(wanted).suffix), ""
             )
             fix = f"put the model's file '{wanted}' into that directory"
-            if meant:
+            if meant and "/" in wanted:
+                fix = f'write default_model_filename: "{meant}", which lies in {directory}'
+            elif meant:
                 fix = (
                     f"rename '{meant}' to '{wanted}', or write default_model_filename: \"{meant}\""
                 )
@@ -286,8 +288,21 @@ class _ModelCheck:
                 f"model_warmup[{sample.name or index}]",
                 f"put the file that the sample names into {directory / 'warmup'}",
             )
+            self._check_warmup_inputs(config, sample)
         if config.HasField("sequence_batching") and not self._told:
             self._try(partial(lower_sequence, config, directory, 0))
+
+    def _check_warmup_inputs(self, config: ModelConfig, sample: ModelWarmup) -> None:
+        required = {tensor.name for tensor in config.input if not tensor.optional}
+        missing = ", ".join(sorted(required - sample.inputs.keys()))
+        if missing and not config.HasField("sequence_batching"):
+            self._problems.append(
+                self._of_config.at(
+                    f"model_warmup[{sample.name}].inputs",
+                    f"the warmup sample has no input {missing}",
+                    f"write inputs with each of these as key: {missing}",
+                )
+            )
 
     def _try(self, step: Callable[[], _Result], path: str = "", fix: str = "") -> _Result | None:
         """Take a step of loading; tell what it says where it fails, and return None.
@@ -305,7 +320,12 @@ class _ModelCheck:
         return None
 
     def _tell(self, text: str, severity: Severity = Severity.ERROR) -> None:
-        """Tell what a rule says, once: some steps check the rules again."""
-        if text not in self._told:
-            self._told.add(text)
-            self._problems.append(self._of_config.of(text, severity))
+        """Tell what a rule says, once: some steps check rules again, or what follows from them."""
+        problem = self._of_config.of(text, severity)
+        is_news = text not in self._told and not any(
+            problem.fix and (problem.field, problem.fix) == (other.field, other.fix)
+            for other in self._problems
+        )
+        self._told.add(text)
+        if is_news:
+            self._problems.append(problem)

@@ -7,6 +7,8 @@ from typing import Final
 _SEQUENCE: Final = "sequence_batching"
 _CONTROL: Final = "sequence_batching.control_input"
 
+MAKE_ENSEMBLE: Final = "write platform: \"ensemble\" and remove 'backend'"
+
 # Pattern of the text, field, fix.
 SCHEDULING: Final = (
     (
@@ -103,7 +105,7 @@ SCHEDULING: Final = (
     (
         r"ensemble scheduling cannot be set",
         "ensemble_scheduling",
-        "write platform: \"ensemble\" and remove 'backend'",
+        MAKE_ENSEMBLE,
     ),
     (
         r"instance group should not be specified",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.model_files import add_sub_model, identity_config, write_config, write_onnx
-from tests.python.inspection.mistakes import GOOD
+from tests.python.inspection.mistake import GOOD
 from tritonpy.cli import main
 from tritonpy.config import config_to_json, parse_config
 
@@ -92,8 +92,9 @@ def test_only_what_an_ensemble_needs_is_looked_at(
     write_config(tmp_path, "part", GOOD + "model_transaction_policy { decoupled: true }")
     write_config(tmp_path, "broken", "zz: 1")
     tensors = GOOD.replace('backend: "identity"', 'platform: "ensemble"')
-    step = 'model_name: "part" input_map { key: "I" value: "I" }'
-    steps = f'ensemble_scheduling {{ step {{ {step} output_map {{ key: "O" value: "O" }} }} }}'
+    steps = """ensemble_scheduling { step { model_name: "part"
+        input_map { key: "INPUT0" value: "INPUT0" }
+        output_map { key: "OUTPUT0" value: "OUTPUT0" } } }"""
     write_config(tmp_path, "whole", tensors + steps)
     status, text, errors = _config(capsys, tmp_path / "whole")
     assert (status, errors) == (0, "")

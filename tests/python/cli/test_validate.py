@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.python.inspection.mistakes import GOOD, Mistake, write_mistake
+from tests.python.inspection.mistake import GOOD, Mistake, write_mistake
 from tritonpy.cli import main
 
 

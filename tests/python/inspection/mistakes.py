@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-
-from tests.conformance.model_files import add_sub_model, write_onnx
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A repository of model `m` with one mistake in it."""
-
-    name: str
-    config: str | None  # of m, in place of a good one; None: there is no config.pbtxt
-    place: str  # in the config: the line, and the field where one is named; else the file
-    fix: str  # a part of what to do
-    files: Mapping[str, str] = field(default_factory=dict)  # besides, by path in the repository
-    onnx: bool = False  # m is an ONNX model, else one that needs no file
-
-
-def write_mistake(repository: Path, mistake: Mistake) -> None:
-    """Make the repository."""
-    if mistake.onnx:
-        write_onnx(repository, "m", add_sub_model())
-    files = dict(mistake.files)
-    if mistake.config is not None:
-        files["m/config.pbtxt"] = mistake.config
-    if not any(path.startswith("m/") and path.count("/") > 1 for path in files):
-        (repository / "m" / "1").mkdir(parents=True, exist_ok=True)
-    for path, text in files.items():
-        file = repository / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-
-IO = """
-input [ { name: "I" data_type: TYPE_FP32 dims: [ 4 ] } ]
-output [ { name: "O" data_type: TYPE_FP32 dims: [ 4 ] } ]
-"""
-GOOD = f'backend: "identity"\nmax_batch_size: 4{IO}'
-
-
-def _io(name: str, new: str) -> str:
-    """Return a good config whose input is another, on line 3."""
-    return GOOD.replace(f'name: "{name}" data_type: TYPE_FP32 dims: [ 4 ]', new)
-
+from tests.python.inspection.mistake import GOOD, IO, Mistake, with_input, with_output
 
 SYNTAX = (
     Mistake("misspelt_field", "max_batchsize: 4\n", "1", "write 'max_batch_size'"),
     Mistake("field_of_nothing", f"{GOOD}threads: 4\n", "5", "remove it; the fields of ModelConfig"),
-    Mistake("type_without_prefix", _io("I", 'name: "I" data_type: FP32'), "3", "TYPE_FP32"),
+    Mistake("type_without_prefix", with_input('name: "INPUT0" data_type: FP32'), "3", "TYPE_FP32"),
     Mistake("misspelt_kind", f"{GOOD}instance_group {{ kind: KIND_CPUS }}", "5", "write KIND_CPU"),
-    Mistake("type_by_number", _io("I", "data_type: 77"), "input[0].data_type", "TYPE_FP32"),
+    Mistake("type_by_number", with_input("data_type: 77"), "input[0].data_type", "TYPE_FP32"),
     Mistake("number_in_quotes", 'max_batch_size: "8"', "1", "without quotes"),
     Mistake("number_too_large", "max_batch_size: 99999999999", "1", "fits the field"),
     Mistake("text_without_quotes", "backend: python", "1", "in quotes"),
@@ -62,6 +18,10 @@ SYNTAX = (
     Mistake("brace_left_open", 'input {\n name: "a"\n', "2", "close the brace"),
     Mistake("bracket_left_open", 'input [\n { name: "a" }\n', "3", "close it with ]"),
     Mistake("comma_forgotten", "input { dims: [ 1 2 ] }", "1", "write a comma"),
+    Mistake("type_in_quotes", with_input('data_type: "TYPE_FP32"'), "3", "without quotes"),
+    Mistake("comma_after_the_last", "input [ { name: 'I' }, ]", "1", "remove the comma"),
+    Mistake("comment_of_c", f"// mine\n{GOOD}", "1", "with #"),
+    Mistake("byte_order_mark", f"\ufeff{GOOD}", "1", "byte order mark"),
     Mistake("comma_too_many", "input { dims: [ 1, ] }", "1", "remove the comma"),
     Mistake("bracket_too_many", f"{GOOD}]\n", "5", "bracket too many"),
     Mistake("json", '{\n"backend": "python"\n}', "1", "not JSON"),
@@ -80,6 +40,13 @@ MODEL = (
     Mistake("name_of_another", f'{GOOD}name: "n"', "5 name", 'write name: "m"'),
     Mistake("backend_unknown", GOOD.replace("identity", "identiy"), "1 backend", '"identity"'),
     Mistake("backend_in_capitals", GOOD.replace("identity", "Python"), "1 backend", '"python"'),
+    Mistake("backend_elsewhere", GOOD.replace("identity", "pytorch"), "1 backend", "to ONNX"),
+    Mistake(
+        "platform_elsewhere",
+        GOOD.replace('backend: "identity"', 'platform: "tensorrt_plan"'),
+        "1 platform",
+        "to ONNX",
+    ),
     Mistake("backend_missing", IO, "backend", "1/model.onnx"),
     Mistake("platform_unknown", 'platform: "onnx"', "1 platform", "onnxruntime_onnx"),
     Mistake(
@@ -94,19 +61,26 @@ MODEL = (
         "2 max_batch_size",
         "largest batch that the model takes",
     ),
-    Mistake("dims_missing", _io("I", 'name: "I" data_type: TYPE_FP32'), "3 input[I]", "dims:"),
-    Mistake("type_missing", _io("I", 'name: "I" dims: [ 4 ]'), "3 input[I]", "data_type:"),
-    Mistake("name_missing", _io("I", "data_type: TYPE_FP32 dims: [ 4 ]"), "3 input", "the name"),
+    Mistake(
+        "dims_missing",
+        with_input('name: "INPUT0" data_type: TYPE_FP32'),
+        "3 input[INPUT0]",
+        "dims:",
+    ),
+    Mistake(
+        "type_missing", with_input('name: "INPUT0" dims: [ 4 ]'), "3 input[INPUT0]", "data_type:"
+    ),
+    Mistake("name_missing", with_input("data_type: TYPE_FP32 dims: [ 4 ]"), "3 input", "the name"),
     Mistake(
         "size_of_nothing",
-        _io("O", 'name: "O" data_type: TYPE_FP32 dims: [ 0 ]'),
-        "4 output[O].dims",
+        with_output('name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 0 ]'),
+        "4 output[OUTPUT0].dims",
         "-1 for any size",
     ),
     Mistake(
         "reshape_of_other_size",
-        _io("I", 'name: "I" data_type: TYPE_FP32 dims: [ 4 ]\nreshape { shape: [ 3 ] }'),
-        "4 input[I].reshape",
+        with_input('name: "INPUT0" data_type: TYPE_FP32 dims: [ 4 ]\nreshape { shape: [ 3 ] }'),
+        "4 input[INPUT0].reshape",
         "as many elements as 'dims'",
     ),
     Mistake(
@@ -154,25 +128,39 @@ MODEL = (
     ),
     Mistake(
         "labels_missing",
-        GOOD.replace('"O"', '"O" label_filename: "l.txt"'),
-        "4 output[O].label_filename",
+        GOOD.replace('"OUTPUT0"', '"OUTPUT0" label_filename: "l.txt"'),
+        "4 output[OUTPUT0].label_filename",
         "put 'l.txt' into",
     ),
     Mistake(
         "labels_elsewhere",
-        GOOD.replace('"O"', '"O" label_filename: "../l.txt"'),
-        "4 output[O].label_filename",
+        GOOD.replace('"OUTPUT0"', '"OUTPUT0" label_filename: "../l.txt"'),
+        "4 output[OUTPUT0].label_filename",
         "into the model's directory",
     ),
     Mistake(
         "warmup_file_missing",
-        f'{GOOD}model_warmup {{ name: "w" batch_size: 1 inputs {{ key: "I" value {{ '
+        f'{GOOD}model_warmup {{ name: "w" batch_size: 1 inputs {{ key: "INPUT0" value {{ '
         'data_type: TYPE_FP32 dims: [ 4 ] input_data_file: "f" } } }',
         "5 model_warmup[w]",
         "put the file that the sample names",
     ),
 )
 FILES = (
+    Mistake(
+        "warmup_input_misspelt",
+        f'{GOOD}model_warmup {{ name: "w" batch_size: 1\ninputs {{ key: "X" value {{ '
+        "data_type: TYPE_FP32 dims: [ 4 ] zero_data: true } } }",
+        "6 model_warmup[w].inputs",
+        "INPUT0",
+    ),
+    Mistake(
+        "version_in_filename",
+        f'backend: "onnxruntime"\ndefault_model_filename: "1/model.onnx"{IO}',
+        "m/1",
+        'write default_model_filename: "model.onnx"',
+        onnx=True,
+    ),
     Mistake("no_version", GOOD, "m", "m/1", {"m/notes.txt/keep": ""}),
     Mistake(
         "version_with_zeros",
@@ -299,8 +287,8 @@ ENSEMBLES = (
     Mistake(
         "step_of_nobody",
         _ensemble(
-            '{ model_name: "prt" input_map { key: "I" value: "I" } '
-            'output_map { key: "O" value: "O" } }'
+            '{ model_name: "prt" input_map { key: "INPUT0" value: "INPUT0" } '
+            'output_map { key: "OUTPUT0" value: "OUTPUT0" } }'
         ),
         "7 ensemble_scheduling.step[prt].model_name",
         "add model 'prt'",
@@ -309,8 +297,8 @@ ENSEMBLES = (
     Mistake(
         "step_maps_what_is_not_there",
         _ensemble(
-            f'{{ {_STEP} input_map {{ key: "X" value: "I" }} '
-            'output_map { key: "O" value: "O" } }'
+            f'{{ {_STEP} input_map {{ key: "X" value: "INPUT0" }} '
+            'output_map { key: "OUTPUT0" value: "OUTPUT0" } }'
         ),
         "7 ensemble_scheduling.step[part].input_map",
         "an input of model 'part'",
@@ -319,16 +307,16 @@ ENSEMBLES = (
     Mistake(
         "output_that_nobody_writes",
         _ensemble(
-            f'{{ {_STEP} input_map {{ key: "I" value: "I" }} '
-            'output_map { key: "O" value: "made" } }'
+            f'{{ {_STEP} input_map {{ key: "INPUT0" value: "INPUT0" }} '
+            'output_map { key: "OUTPUT0" value: "made" } }'
         ),
-        "4 output[O]",
+        "4 output[OUTPUT0]",
         "name the tensor in the maps",
         _PART,
     ),
     Mistake(
         "map_forgotten",
-        _ensemble(f'{{ {_STEP} input_map {{ key: "I" value: "I" }} }}'),
+        _ensemble(f'{{ {_STEP} input_map {{ key: "INPUT0" value: "INPUT0" }} }}'),
         "7 ensemble_scheduling.step[0]",
         "write output_map",
         _PART,
@@ -336,18 +324,28 @@ ENSEMBLES = (
     Mistake(
         "batches_too_large_for_a_step",
         _ensemble(
-            f'{{ {_STEP} input_map {{ key: "I" value: "I" }} '
-            'output_map { key: "O" value: "O" } }'
+            f'{{ {_STEP} input_map {{ key: "INPUT0" value: "INPUT0" }} '
+            'output_map { key: "OUTPUT0" value: "OUTPUT0" } }'
         ).replace("size: 4", "size: 8"),
         "2 max_batch_size",
         "write max_batch_size: 4",
         _PART,
     ),
     Mistake(
+        "ensemble_without_platform",
+        _ensemble(
+            f'{{ {_STEP} input_map {{ key: "INPUT0" value: "INPUT0" }} '
+            'output_map { key: "OUTPUT0" value: "OUTPUT0" } }'
+        ).replace('platform: "ensemble"', ""),
+        "6 ensemble_scheduling",
+        'write platform: "ensemble"',
+        _PART,
+    ),
+    Mistake(
         "instances_of_an_ensemble",
         _ensemble(
-            f'{{ {_STEP} input_map {{ key: "I" value: "I" }} '
-            'output_map { key: "O" value: "O" } }',
+            f'{{ {_STEP} input_map {{ key: "INPUT0" value: "INPUT0" }} '
+            'output_map { key: "OUTPUT0" value: "OUTPUT0" } }',
             "instance_group [ { count: 2 } ]",
         ),
         "8 instance_group",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.python.inspection.mistakes import GOOD, IO
+from tests.python.inspection.mistake import GOOD, IO
 from tritonpy.config import OnnxSignature
 from tritonpy.core import Log, LogSettings
 from tritonpy.inspection import CheckOptions, check_repositories
@@ -37,7 +37,8 @@ def _write(repository: Path, name: str, config: str) -> None:
 def _ensemble(needs: str) -> str:
     return f"""platform: "ensemble" max_batch_size: 4 {IO}
         ensemble_scheduling {{ step [ {{ model_name: "{needs}" model_version: -1
-            input_map {{ key: "I" value: "I" }} output_map {{ key: "O" value: "O" }} }} ] }}"""
+            input_map {{ key: "INPUT0" value: "INPUT0" }}
+            output_map {{ key: "OUTPUT0" value: "OUTPUT0" }} }} ] }}"""
 
 
 def test_ensembles_of_ensembles_are_sound_when_their_models_are(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Goal: whoever makes a common mistake is told the file, the line or field, and what to do.
 
-Method: a table of mistakes, each in a repository of its own that is checked as `validate` does.
+Method: a table of mistakes, each in a repository of its own that is checked as `validate` does, and
+loaded, for what is called an error must be one; and configs that hypothesis draws, for rules that
+the table has not.
 """
 
 from __future__ import annotations
@@ -8,10 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
-from tests.python.inspection.mistakes import GOOD, MISTAKES, Mistake, write_mistake
+from tests.python.config.strategies import any_configs
+from tests.python.inspection.mistake import GOOD, Mistake, write_mistake
+from tests.python.inspection.mistakes import MISTAKES
+from tritonpy.config import Devices, ModelConfig, normalize, unsupported_features, validate
 from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
-from tritonpy.inspection import CheckOptions, Problem, check_repositories
+from tritonpy.inspection import CheckOptions, Problem, Severity, check_repositories
+from tritonpy.inspection.advice import advice_on
+from tritonpy.options import RepositoryOptions
+from tritonpy.repository import ModelRepository
+from tritonpy.worker_host import WorkerHost
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +63,41 @@ def test_a_mistake_is_told_with_its_place_and_its_fix(
     assert any(mistake.fix in problem.fix for problem in here), told
 
 
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_server_loads_what_has_no_error_and_nothing_else(
+    mistake: Mistake, tmp_path: Path, options: CheckOptions, log: Log
+) -> None:
+    repository = tmp_path / "models"
+    write_mistake(repository, mistake)
+    (repository / "config.pbtxt").unlink(missing_ok=True)  # the one that a server does not look at
+    problems = check_repositories([repository], options, log).problems
+    workers = WorkerHost(log, tmp_path, verbose_level=lambda: 0, stub_timeout_s=30)
+    serving = ModelRepository(
+        Core(log, onnxruntime_library_path(), workers),
+        log,
+        RepositoryOptions(paths=(repository,)),
+        complete_python_model=workers.complete,
+    )
+    try:
+        is_sound = not any(problem.severity is Severity.ERROR for problem in problems)
+        assert serving.load_all() == is_sound, "\n".join(map(str, problems))
+    finally:
+        serving.close()
+
+
+@settings(max_examples=100)
+@given(any_configs())
+def test_there_is_advice_on_each_rule(config: ModelConfig) -> None:
+    named = ModelConfig()
+    named.CopyFrom(config)
+    named.name = "m"
+    filled = normalize(named, Devices())
+    for problem in (*validate(filled, Devices()), *unsupported_features(filled)):
+        # Names of tensors may be anything, quotes and line ends too; those are not found.
+        if problem.isprintable() and problem.count("'") % 2 == 0:
+            assert advice_on(problem).fix, problem
+
+
 def test_what_is_right_is_told_nothing(tmp_path: Path, options: CheckOptions, log: Log) -> None:
     write_mistake(tmp_path, Mistake("none", GOOD, "", ""))
     assert check_repositories([tmp_path], options, log).problems == ()
@@ -64,8 +109,8 @@ def test_all_mistakes_of_a_model_and_of_all_models_are_told_at_once(
     for name in ("a", "b"):
         (tmp_path / name / "1").mkdir(parents=True)
     (tmp_path / "a" / "config.pbtxt").write_text(
-        'backend: "identity"\nmax_batch_size: -1\ninput [ { name: "I" dims: [ 0 ] } ]\n'
-        'output [ { name: "O" data_type: TYPE_FP32 dims: [ 1 ] label_filename: "no" } ]\n'
+        'backend: "identity"\nmax_batch_size: -1\ninput [ { name: "INPUT0" dims: [ 0 ] } ]\n'
+        'output [ { name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 1 ] label_filename: "no" } ]\n'
     )
     (tmp_path / "b" / "config.pbtxt").write_text('backend: "none"\nmax_batch_size: x\nzz: 1\n')
     problems = check_repositories([tmp_path], options, log).problems
