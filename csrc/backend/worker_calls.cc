@@ -103,30 +103,7 @@ void WorkerCalls::take_read(const ReadMessage& message, WorkerSession& session) 
 
 void AnswerBox::deliver(std::unique_ptr<InferenceResponse> response) {
     const std::shared_ptr<AnswerBox> self = shared_from_this();  // the response may be the last
-    std::lock_guard lock(mutex_);
-    if (!closed_) {
-        items_.push_back(std::move(response));
-        wakeup_.signal_sleeper();
-    }
-}
-
-bool AnswerBox::take_all(std::vector<std::unique_ptr<InferenceResponse>>& into) {
-    std::lock_guard lock(mutex_);
-    std::swap(items_, into);
-    return !into.empty();
-}
-
-bool AnswerBox::arm() {
-    wakeup_.arm();
-    std::lock_guard lock(mutex_);
-    return items_.empty();
-}
-
-void AnswerBox::close() {
-    std::vector<std::unique_ptr<InferenceResponse>> dropped;  // after the lock has gone
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    std::swap(items_, dropped);
+    answers_.push(std::move(response));
 }
 
 void WorkerCalls::drain(WorkerSession& session) {
@@ -173,7 +150,7 @@ std::unique_ptr<InferenceResponse> WorkerCalls::next() {
     if (next_ == taken_.size()) {
         taken_.clear();
         next_ = 0;
-        if (!box_->take_all(taken_)) {
+        if (!box_->answers().take_all(taken_)) {
             return nullptr;
         }
     }
@@ -207,7 +184,7 @@ void WorkerCalls::abandon() {
 
 void WorkerCalls::close() {
     abandon();
-    box_->close();
+    box_->answers().close();
 }
 
 }  // namespace tritonpy

@@ -23,7 +23,6 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -31,29 +30,22 @@
 #include "backend/worker_messages.h"
 #include "backend/worker_session.h"
 #include "infer/response.h"
-#include "queue/wakeup.h"
+#include "queue/inbox.h"
 
 namespace tritonpy {
 
 // Where the answers to one instance's calls arrive.
-// Threads: thread-safe; take_all and arm are confined to the keeper.
+// Threads: thread-safe; what Inbox confines to its consumer, to the keeper.
 // Shared (hence shared_ptr) by the keeper and by every request that the server has.
 class AnswerBox final : public ResponseSink, public std::enable_shared_from_this<AnswerBox> {
   public:
-    explicit AnswerBox(Wakeup& wakeup) : wakeup_(wakeup) {}
+    explicit AnswerBox(Wakeup& wakeup) : answers_(wakeup) {}
 
     void deliver(std::unique_ptr<InferenceResponse> response) override;
-    // As Inbox's.
-    bool take_all(std::vector<std::unique_ptr<InferenceResponse>>& into);
-    bool arm();
-    // Drops what is here and what still comes; the wake-up is not used any more.
-    void close();
+    Inbox<std::unique_ptr<InferenceResponse>>& answers() { return answers_; }
 
   private:
-    Wakeup& wakeup_;
-    std::mutex mutex_;  // guards what follows
-    bool closed_ = false;
-    std::vector<std::unique_ptr<InferenceResponse>> items_;
+    Inbox<std::unique_ptr<InferenceResponse>> answers_;
 };
 
 class WorkerCalls {
@@ -79,7 +71,7 @@ class WorkerCalls {
     // Queues the answers that have come for the worker, as long as it reads them.
     void drain(WorkerSession& session);
     // True: nothing is here, and the next answer wakes the keeper.
-    bool arm() { return box_->arm() && next_ == taken_.size(); }
+    bool arm() { return box_->answers().arm() && next_ == taken_.size(); }
 
     // The worker has died: its calls are cancelled and forgotten.
     void abandon();

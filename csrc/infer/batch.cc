@@ -241,6 +241,13 @@ std::optional<size_t> find_input(const InferenceRequest& request, std::string_vi
     return static_cast<size_t>(found - request.inputs.begin());
 }
 
+Status unable_to_gather(const Batch& batch, const std::string& input, const Status& why) {
+    return Status(why.code(), "unable to gather input '" + input + "' of " +
+                                  std::to_string(batch.requests.size()) + " requests to model '" +
+                                  batch.requests.front()->model_name +
+                                  "': " + std::string(why.message()));
+}
+
 Status gather_inputs(Batch& batch, BlockPool& pool) {
     TRITONPY_CHECK(!batch.requests.empty());
     const bool is_alone = batch.requests.size() == 1;
@@ -250,11 +257,7 @@ Status gather_inputs(Batch& batch, BlockPool& pool) {
         if (!is_alone) {
             Result<BufferRef> buffer = concatenate(batch, index, pool);
             if (!buffer.ok()) {
-                return Status(buffer.status().code(),
-                              "unable to gather input '" + input.name + "' of " +
-                                  std::to_string(batch.requests.size()) + " requests to model '" +
-                                  batch.requests.front()->model_name +
-                                  "': " + std::string(buffer.status().message()));
+                return unable_to_gather(batch, input.name, buffer.status());
             }
             input.buffer = std::move(buffer).value();
             input.data = {input.buffer->data(), input.buffer->size()};

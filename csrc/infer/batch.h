@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -56,6 +57,9 @@ bool may_share_batch(const InferenceRequest& a, const InferenceRequest& b);
 // Where an input of that name is among the request's, and so of every request of its batch; nothing
 // when it has none.
 std::optional<size_t> find_input(const InferenceRequest& request, std::string_view name);
+
+// What a gather says that could not get the memory for an input. REQUIRES: the batch has a request.
+Status unable_to_gather(const Batch& batch, const std::string& input, const Status& why);
 
 // Fills batch.inputs. One request: its own bytes, no copy. Several: one pool block each, rows in
 // request order. unavailable when there is no memory; then batch.inputs are not to be used.

@@ -163,11 +163,7 @@ Status gather_padded(const PaddingSpec& spec, Batch& batch, BlockPool& pool) {
         Result<BufferRef> buffer =
             gather_one(spec, padded, batch, index, static_cast<size_t>(longest), pool);
         if (!buffer.ok()) {
-            return Status(buffer.status().code(),
-                          "unable to gather input '" + input.name + "' of " +
-                              std::to_string(batch.requests.size()) + " requests to model '" +
-                              batch.requests.front()->model_name +
-                              "': " + std::string(buffer.status().message()));
+            return unable_to_gather(batch, input.name, buffer.status());
         }
         input.buffer = std::move(buffer).value();
         input.data = {input.buffer->data(), input.buffer->size()};

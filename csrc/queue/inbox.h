@@ -9,7 +9,7 @@
 //
 // Threads: push is thread-safe; the rest is confined to the consumer.
 // Owns: the items. Borrows: the wake-up, which several inboxes of one consumer may share.
-// Invariants: 1. items are taken in the order in which they were pushed, each once;
+// Invariants: 1. until close, items are taken in the order in which they were pushed, each once;
 //             2. once arm has returned true for every inbox of a wake-up, the next push into any of
 //                them signals it, once.
 #pragma once
@@ -31,6 +31,9 @@ class Inbox {
 
     void push(T item) {
         std::lock_guard lock(mutex_);
+        if (closed_) {
+            return;
+        }
         items_.push_back(std::move(item));
         // Under the lock: as soon as the consumer has the item, it may free the inbox.
         wakeup_.signal_sleeper();
@@ -51,9 +54,18 @@ class Inbox {
         return items_.empty();
     }
 
+    // Drops what is here and what still comes; the wake-up is not used any more.
+    void close() {
+        std::vector<T> dropped;  // freed after the lock, whatever that calls
+        std::lock_guard lock(mutex_);
+        closed_ = true;
+        std::swap(items_, dropped);
+    }
+
   private:
     Wakeup& wakeup_;
-    std::mutex mutex_;  // guards items_
+    std::mutex mutex_;  // guards what follows
+    bool closed_ = false;
     std::vector<T> items_;
 };
 

@@ -63,11 +63,7 @@ Status LatencyBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_t
         }
         request->trace.queue_start_ns = now_ns;
         queue_.push(std::move(request), deadline_ns, is_trial);
-        const int64_t look_ns = std::min(first_refused_ns(), now_ns + kCancelLookNs);
-        if (look_ns < watched_until_ns_) {
-            watched_until_ns_ = look_ns;
-            watch_due = true;
-        }
+        watch_due = watch_times_.note_queued(first_refused_ns(), now_ns);
     }
     if (watch_due) {
         watch_.notify_one();
@@ -225,20 +221,15 @@ Pull LatencyBatcher::try_expire(int64_t now_ns, std::vector<DroppedRequest>& dro
     Pull answer;
     {
         std::lock_guard lock(mutex_);
-        if (now_ns - looked_ns_ >= kCancelLookNs) {
+        if (watch_times_.take_cancel_look(now_ns)) {
             queue_.drop_all_cancelled(dropped);
-            looked_ns_ = now_ns;
         }
         while (queue_.size() > 0 && first_refused_ns() <= now_ns) {
             refuse_first(dropped);
         }
-        watched_until_ns_ = kNever;
-        if (queue_.size() > 0) {
-            watched_until_ns_ = std::min(first_refused_ns(), looked_ns_ + kCancelLookNs);
-            answer = {.kind = Pull::Kind::kWait, .wait_until_ns = watched_until_ns_};
-        } else if (stopped_) {
-            answer = {.kind = Pull::Kind::kStopped};
-        }
+        const int64_t look_ns =
+            queue_.size() == 0 ? watch_times_.rest() : watch_times_.rest(first_refused_ns());
+        answer = is_finished() ? Pull{.kind = Pull::Kind::kStopped} : pull_again_at(look_ns);
     }
     if (answer.kind == Pull::Kind::kStopped) {
         idle_instances_.notify_all();

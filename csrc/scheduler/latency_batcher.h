@@ -35,6 +35,7 @@
 #include "scheduler/deadline_queue.h"
 #include "scheduler/latency_policy.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/watch_times.h"
 
 namespace tritonpy {
 
@@ -57,8 +58,6 @@ class LatencyBatcher final : public Scheduler {
     void stop() override;
     size_t queued() const override;
 
-    // How often the watch looks for cancelled requests, while any wait.
-    static constexpr int64_t kCancelLookNs = 20'000'000;
     static constexpr uint32_t kTrialEvery = 64;
 
   private:
@@ -97,8 +96,7 @@ class LatencyBatcher final : public Scheduler {
     std::vector<int64_t> free_ns_;   // of admits; as many
     uint32_t refused_for_cost_ = 0;  // since the last trial
     bool stopped_ = false;
-    int64_t watched_until_ns_ = kNever;  // the watch looks by then without being woken
-    int64_t looked_ns_ = 0;              // for cancelled requests
+    WatchTimes watch_times_;
 };
 
 }  // namespace tritonpy

@@ -37,11 +37,7 @@ Status PolicyBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_t 
         }
         queue_.push(std::move(request), now_ns);
         ++admitted_;
-        const int64_t look_ns = std::min(queue_.next_timeout_ns(), now_ns + kCancelLookNs);
-        if (look_ns < watched_until_ns_) {
-            watched_until_ns_ = look_ns;
-            watch_due = true;
-        }
+        watch_due = watch_times_.note_queued(queue_.next_timeout_ns(), now_ns);
     }
     if (watch_due) {
         watch_.notify_one();
@@ -155,15 +151,13 @@ Pull PolicyBatcher::try_expire(int64_t now_ns, std::vector<DroppedRequest>& drop
     {
         std::lock_guard lock(mutex_);
         queue_.expire(now_ns, dropped);
-        if (now_ns - looked_ns_ >= kCancelLookNs) {
+        if (watch_times_.take_cancel_look(now_ns)) {
             queue_.drop_all_cancelled(dropped);
-            looked_ns_ = now_ns;
         }
-        watched_until_ns_ = queue_.size() == 0 ? kNever
-                                               : std::min(queue_.next_timeout_ns(),
-                                                          looked_ns_ + kCancelLookNs);
+        const int64_t look_ns = queue_.size() == 0 ? watch_times_.rest()
+                                                   : watch_times_.rest(queue_.next_timeout_ns());
         finished = is_finished();
-        answer = finished ? Pull{.kind = Pull::Kind::kStopped} : pull_again_at(watched_until_ns_);
+        answer = finished ? Pull{.kind = Pull::Kind::kStopped} : pull_again_at(look_ns);
     }
     if (finished) {
         idle_instances_.notify_all();

@@ -11,7 +11,7 @@
 // expire. It is woken for an earlier timeout than the one it sleeps for, and not told when that
 // request has run meanwhile: so a model that keeps up wakes it once per timeout, not per request.
 // Clients that go set a flag and wake nobody; while requests wait, the watch looks for such flags
-// every kCancelLookNs, so that the gone neither keep others out of a full queue nor go uncounted.
+// now and then.
 //
 // Threads: thread-safe; all take turns inside.
 // Owns: queued requests, responses held back for their order. What dynamic_batcher.h says of
@@ -35,6 +35,7 @@
 #include "scheduler/priority_queue.h"
 #include "scheduler/response_order.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/watch_times.h"
 
 namespace tritonpy {
 
@@ -58,10 +59,6 @@ class PolicyBatcher final : public Scheduler {
     void stop() override;
     size_t queued() const override;
 
-    // How often the watch looks for cancelled requests, while any wait: for 16,384 of them a look
-    // is below a millisecond.
-    static constexpr int64_t kCancelLookNs = 20'000'000;
-
   private:
     // The steps of a turn; all REQUIRE mutex_.
     Pull take_turn(int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped);
@@ -83,8 +80,7 @@ class PolicyBatcher final : public Scheduler {
     bool stopped_ = false;
     size_t hold_until_admitted_;     // 0 once the hold of delay_until_queued is over
     size_t admitted_ = 0;            // counted while that lasts
-    int64_t watched_until_ns_ = kNever;  // the watch looks by then without being woken
-    int64_t looked_ns_ = 0;              // for cancelled requests
+    WatchTimes watch_times_;
 
     ResponseOrder order_;  // its admit belongs to mutex_; unused without preserve_ordering
 };

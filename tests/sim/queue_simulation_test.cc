@@ -124,7 +124,7 @@ class QueueLife {
         } else if (choice <= 18) {
             cancel();
         } else {
-            now_ns_ += dice_.one_in(20) ? PolicyBatcher::kCancelLookNs : dice_.roll(0, 80) * kUs;
+            now_ns_ += dice_.one_in(20) ? WatchTimes::kCancelLookNs : dice_.roll(0, 80) * kUs;
         }
     }
 
@@ -232,7 +232,7 @@ class QueueLife {
             EXPECT_EQ(watched.kind, Pull::Kind::kStopped);
             return;
         }
-        if (now_ns_ - looked_ns_ >= PolicyBatcher::kCancelLookNs) {
+        if (now_ns_ - looked_ns_ >= WatchTimes::kCancelLookNs) {
             looked_ns_ = now_ns_;
             for (const Waiting& one : waiting_) {
                 EXPECT_FALSE(one.cancellation->requested) << one.tag << " is gone and waits";
@@ -241,7 +241,7 @@ class QueueLife {
         EXPECT_EQ(watched.kind, waiting_.empty() ? Pull::Kind::kIdle : Pull::Kind::kWait);
         if (watched.kind == Pull::Kind::kWait) {
             EXPECT_EQ(watched.wait_until_ns,
-                      std::min(next_timeout_ns(), looked_ns_ + PolicyBatcher::kCancelLookNs));
+                      std::min(next_timeout_ns(), looked_ns_ + WatchTimes::kCancelLookNs));
         }
     }
 

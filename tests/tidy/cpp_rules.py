@@ -28,8 +28,8 @@ USES: dict[str, tuple[str, ...]] = {
 ABSENT = (
     (
         "backend",
-        re.compile(r"^queue/(?!wakeup)"),
-        "a backend does not know what a queue is, only how to wake a thread of its own",
+        re.compile(r"^queue/(?!wakeup|inbox)"),
+        "a backend does not know what a queue is, only how a thread of its own is reached",
     ),
     ("wire", re.compile(r"^(sys/socket|netinet/|sys/epoll)"), "wire opens no socket"),
     (None, re.compile(r"^(Python\.h|pybind11/)"), "only bindings/ sees Python"),

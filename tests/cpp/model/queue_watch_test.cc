@@ -70,7 +70,7 @@ TEST_F(QueueWatchTest, counts_the_cancelled_as_such) {
     leaves->cancellation = std::make_shared<Cancellation>();
     leaves->cancellation->requested = true;
     ASSERT_TRUE(infer(*model, std::move(leaves)).ok());
-    clock.advance_ns(PolicyBatcher::kCancelLookNs);
+    clock.advance_ns(WatchTimes::kCancelLookNs);
     model->queue_watch()->step();
     EXPECT_EQ(sink.take().at(0)->status, cancelled(""));
     EXPECT_EQ(failures(*model, FailureReason::kCanceled), 1u);

@@ -97,6 +97,21 @@ TEST(Inbox, first_push_after_arm_signals_for_all_inboxes_of_the_wakeup) {
     EXPECT_FALSE(readable(wakeup));
 }
 
+TEST(Inbox, closed_it_drops_what_is_here_and_what_comes) {
+    auto watched = std::make_shared<int>(1);
+    Wakeup wakeup;
+    Inbox<std::shared_ptr<int>> inbox(wakeup);
+    inbox.push(watched);
+    inbox.close();
+    EXPECT_EQ(watched.use_count(), 1);
+    EXPECT_TRUE(inbox.arm());
+    inbox.push(watched);
+    EXPECT_EQ(watched.use_count(), 1);
+    EXPECT_FALSE(readable(wakeup));
+    std::vector<std::shared_ptr<int>> taken;
+    EXPECT_FALSE(inbox.take_all(taken));
+}
+
 TEST(Inbox, items_left_are_freed_with_it) {
     auto watched = std::make_shared<int>(1);
     {

@@ -141,7 +141,7 @@ TEST(LatencyBatcher, batch_that_takes_too_long_has_those_behind_it_refused_meanw
     Pull watched = model.watch();
     EXPECT_EQ(watched.kind, Pull::Kind::kWait);
     EXPECT_EQ(watched.wait_until_ns,
-              model.step.clock.now_ns() + LatencyBatcher::kCancelLookNs);
+              model.step.clock.now_ns() + WatchTimes::kCancelLookNs);
     model.step.clock.advance_ns(69 * kMs);
     EXPECT_LT(model.watch().wait_until_ns, model.step.clock.now_ns() + 2 * kMs);
     EXPECT_TRUE(model.step.dropped.empty());
@@ -158,7 +158,7 @@ TEST(LatencyBatcher, gone_client_is_dropped_by_the_watch_and_by_the_next_batch) 
     model.cancellation->requested = true;
     EXPECT_EQ(model.pull(), Tags{});
     ASSERT_TRUE(model.send(2).ok());
-    model.step.clock.advance_ns(LatencyBatcher::kCancelLookNs);
+    model.step.clock.advance_ns(WatchTimes::kCancelLookNs);
     EXPECT_EQ(model.watch().kind, Pull::Kind::kIdle);
     ASSERT_EQ(model.step.dropped.size(), 2u);
     EXPECT_EQ(model.step.dropped[0].status, cancelled(""));

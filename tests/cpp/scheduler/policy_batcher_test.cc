@@ -174,7 +174,7 @@ TEST(PolicyBatcher, watch_drops_what_times_out_while_nobody_pulls) {
 }
 
 TEST(PolicyBatcher, watch_drops_the_cancelled_of_a_full_queue_while_nobody_pulls) {
-    constexpr int64_t kLookNs = PolicyBatcher::kCancelLookNs;
+    constexpr int64_t kLookNs = WatchTimes::kCancelLookNs;
     BatcherConfig config = with_levels(default_config(), 2);
     config.queue.default_policy.max_queue_size = 2;
     Stepper step(config);
