@@ -141,6 +141,9 @@ class ExecutorFactory {
     // A ready executor for one instance. Blocks while it loads. internal `GPU instances not
     // supported` for KIND_GPU where there is none.
     virtual Result<std::unique_ptr<Executor>> create(const InstanceSpec& instance) = 0;
+    // Executors made from now on are of a model with this config, which is another only in how many
+    // instances there are and in what `worker` says.
+    virtual void update(const ExecutorConfig& /*config*/) {}
 };
 
 // The one place that names every backend of the build. Blocks while shared parts load.

@@ -22,8 +22,10 @@ class WorkerFactory final : public ExecutorFactory {
         return std::unique_ptr<Executor>(std::move(executor));
     }
 
+    void update(const ExecutorConfig& config) override { config_ = config; }
+
   private:
-    const ExecutorConfig config_;
+    ExecutorConfig config_;
     const ExecutorContext context_;
 };
 

@@ -86,6 +86,15 @@ BuiltModelHolder build_model(const std::shared_ptr<InferenceServer>& server,
     return built;
 }
 
+bool change_instances(InferenceServer& server, py::handle python_config) {
+    const ModelConfig config = read_model_config(python_config);
+    auto changed = [&] {
+        py::gil_scoped_release release;
+        return server.change_instances(config);
+    }();
+    return value_or_raise(std::move(changed));
+}
+
 void publish(InferenceServer& server, const std::string& name,
              const std::vector<BuiltModel*>& built, const std::vector<int64_t>& retire) {
     for (const BuiltModel* one : built) {
@@ -194,6 +203,7 @@ void bind_server(py::module_& module) {
              py::arg("workers") = py::none(), py::arg("limits") = py::none(),
              py::arg("host_policies") = HostPolicies())
         .def("build_model", &build_model, py::arg("config"))
+        .def("change_instances", &change_instances, py::arg("config"))
         .def("publish", &publish, py::arg("name"), py::arg("models"), py::arg("retire"))
         .def("note_unavailable", &InferenceServer::note_unavailable, py::arg("name"),
              py::arg("versions"))

@@ -59,16 +59,59 @@ SequenceConfig sequences_of(const ModelConfig& config) {
     return sequences;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
-                                             const ModelContext& context) {
+Status check_instance_count(const ModelConfig& config) {
     if (config.instances.size() > limits::kMaxInstances) {
         return invalid_arg("model '" + config.executor.model_name + "' has " +
                            std::to_string(config.instances.size()) +
                            " instances, but at most " + std::to_string(limits::kMaxInstances) +
                            " are possible");
     }
+    return Status();
+}
+
+// Whether instances wait for resources before they run.
+bool is_limited(const ModelConfig& config, const ModelContext& context) {
+    return context.rate_limiter != nullptr &&
+           std::ranges::any_of(config.needs, [](const InstanceNeeds& needs) {
+               return !needs.resources.empty();
+           });
+}
+
+// Whether an instance of one spec is as good as one of the other.
+bool are_alike(const InstanceSpec& left, const InstanceSpec& right) {
+    return left.kind == right.kind && left.device_id == right.device_id &&
+           left.host_policy == right.host_policy;
+}
+
+// Gives every spec that it can an instance that is there; the others, and in `surplus` the
+// instances that no spec wants.
+std::vector<const InstanceSpec*> specs_without_instance(
+    const std::vector<InstanceSpec>& specs,
+    std::span<const std::unique_ptr<ModelInstance>> instances,
+    std::vector<const ModelInstance*>& surplus) {
+    std::vector<const InstanceSpec*> missing;
+    for (const InstanceSpec& spec : specs) {
+        missing.push_back(&spec);
+    }
+    for (const auto& instance : instances) {
+        const auto wants_it = [&](const InstanceSpec* spec) {
+            return are_alike(*spec, instance->spec());
+        };
+        const auto found = std::ranges::find_if(missing, wants_it);
+        if (found == missing.end()) {
+            surplus.push_back(instance.get());
+        } else {
+            missing.erase(found);
+        }
+    }
+    return missing;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> Model::create(const ModelConfig& config,
+                                             const ModelContext& context) {
+    TRITONPY_RETURN_IF_ERROR(check_instance_count(config));
     auto model = std::make_unique<Model>(config, context);
     TRITONPY_RETURN_IF_ERROR(model->make_intake(config, context));
     if (!model->is_ensemble()) {
@@ -103,9 +146,7 @@ Status Model::make_intake(const ModelConfig& config, const ModelContext& context
     std::unique_ptr<Scheduler> scheduler =
         config.sequences ? make_scheduler(sequences_of(config), clock_, pool_)
                          : make_scheduler(batcher_of(config), clock_);
-    const bool needs_any = std::ranges::any_of(
-        config.needs, [](const InstanceNeeds& needs) { return !needs.resources.empty(); });
-    if (needs_any && context.rate_limiter != nullptr) {
+    if (is_limited(config, context)) {
         TRITONPY_RETURN_IF_ERROR(LimitedScheduler::put_before(scheduler, *context.rate_limiter,
                                                               config.needs, clock_));
     }
@@ -131,46 +172,110 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
 
 Status Model::create_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_ASSIGN_OR_RETURN(factory_, context.make_factory(config.executor, context.executor));
-    const InstanceContext borrowed{identity_, *scheduler_, stats_,        in_flight_, pool_,
-                                   clock_,    instances_,  batch_inputs_, padding_,   states_};
-    const Warmup warmup(config.warmup, *identity_, batch_inputs_,
-                        config.executor.sequence_inputs, context.executor);
-    std::vector<const InstanceSpec*> scheduled;
+    const Warmup warmup = warmup_of(config, context);
+    std::vector<std::unique_ptr<ModelInstance>> created;
     for (const InstanceSpec& spec : config.instances) {
-        ScopedAffinity affinity;
-        TRITONPY_RETURN_IF_ERROR(place(spec, context, affinity));
-        TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
+        TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor,
+                                  make_executor(spec, warmup, context));
         if (spec.passive) {
             passive_executors_.push_back(std::move(executor));
             continue;
         }
-        TRITONPY_RETURN_IF_ERROR(warmup.run(spec.name, *executor));
-        scheduled.push_back(&spec);
         may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
-        instances_.push_back(std::make_unique<ModelInstance>(spec.name, instances_.size(),
-                                                             std::move(executor), borrowed));
+        created.push_back(make_instance(spec, std::move(executor)));
     }
-    if (instances_.empty()) {
+    if (created.empty()) {
         return invalid_arg("model '" + identity_->name +
                            "' has no instance that is not passive, so nothing could run it");
     }
+    instances_.add(std::move(created));
     if (scheduler_->is_watched()) {
         queue_watch_.emplace(DropContext{identity_, *scheduler_, stats_, in_flight_, clock_});
     }
-    return has_threads_ ? start_threads(scheduled, context) : Status();
+    TRITONPY_RETURN_IF_ERROR(start_threads(instances_.all(), context));
+    return queue_watch_ && has_threads_ ? queue_watch_->start() : Status();
 }
 
-Status Model::start_threads(const std::vector<const InstanceSpec*>& scheduled,
-                            const ModelContext& context) {
-    for (size_t index = 0; index < instances_.size(); ++index) {
-        ScopedAffinity affinity;
-        TRITONPY_RETURN_IF_ERROR(place(*scheduled[index], context, affinity));
-        TRITONPY_RETURN_IF_ERROR(instances_[index]->start());
+Warmup Model::warmup_of(const ModelConfig& config, const ModelContext& context) const {
+    return Warmup(config.warmup, *identity_, batch_inputs_, config.executor.sequence_inputs,
+                  context.executor);
+}
+
+Result<std::unique_ptr<Executor>> Model::make_executor(const InstanceSpec& spec,
+                                                       const Warmup& warmup,
+                                                       const ModelContext& context) {
+    ScopedAffinity affinity;
+    TRITONPY_RETURN_IF_ERROR(place(spec, context, affinity));
+    TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor, factory_->create(spec));
+    if (!spec.passive) {
+        TRITONPY_RETURN_IF_ERROR(warmup.run(spec.name, *executor));
     }
-    if (queue_watch_) {
-        TRITONPY_RETURN_IF_ERROR(queue_watch_->start());
+    return executor;
+}
+
+std::unique_ptr<ModelInstance> Model::make_instance(const InstanceSpec& spec,
+                                                    std::unique_ptr<Executor> executor) {
+    const InstanceContext borrowed{identity_, *scheduler_, stats_,        in_flight_, pool_,
+                                   clock_,    instances_,  batch_inputs_, padding_,   states_};
+    return std::make_unique<ModelInstance>(spec, next_instance_++, std::move(executor), borrowed);
+}
+
+Status Model::start_threads(std::span<const std::unique_ptr<ModelInstance>> instances,
+                            const ModelContext& context) {
+    if (!has_threads_) {
+        return Status();
+    }
+    for (const auto& instance : instances) {
+        ScopedAffinity affinity;
+        TRITONPY_RETURN_IF_ERROR(place(instance->spec(), context, affinity));
+        TRITONPY_RETURN_IF_ERROR(instance->start());
     }
     return Status();
+}
+
+bool Model::lets_instances_change(const ModelConfig& config, const ModelContext& context) const {
+    const bool is_passive = std::ranges::any_of(config.instances, &InstanceSpec::passive);
+    return !is_ensemble() && scheduler_->lets_instances_change() && passive_executors_.empty() &&
+           !is_passive && !is_limited(config, context);
+}
+
+Status Model::change_instances(const ModelConfig& config, const ModelContext& context) {
+    TRITONPY_RETURN_IF_ERROR(check_instance_count(config));
+    std::vector<const ModelInstance*> surplus;
+    const std::vector<const InstanceSpec*> missing =
+        specs_without_instance(config.instances, instances_.all(), surplus);
+    factory_->update(config.executor);
+    const Warmup warmup = warmup_of(config, context);
+    std::vector<std::unique_ptr<ModelInstance>> created;
+    for (const InstanceSpec* spec : missing) {
+        TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor,
+                                  make_executor(*spec, warmup, context));
+        created.push_back(make_instance(*spec, std::move(executor)));
+    }
+    if (Status started = start_threads(created, context); !started.ok()) {
+        dismiss(std::move(created));
+        return started;
+    }
+    instances_.add(std::move(created));
+    dismiss(instances_.take_out(surplus));
+    return Status();
+}
+
+void Model::dismiss(std::vector<std::unique_ptr<ModelInstance>> instances) {
+    for (const auto& instance : instances) {
+        scheduler_->dismiss(instance->index());  // all of them first: they end side by side
+    }
+    for (const auto& instance : instances) {
+        end(*instance);
+    }
+}
+
+void Model::end(ModelInstance& instance) {
+    if (has_threads_) {
+        instance.join();
+    } else {
+        instance.run_until_stopped();
+    }
 }
 
 Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
@@ -252,19 +357,10 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
 }
 
 Status Model::check_hopeful() const {
-    const bool hopeful = std::ranges::any_of(
-        instances_, [](const auto& instance) { return instance->hopeful(); });
-    return hopeful ? Status() : check_ready();
+    return instances_.any_hopeful() ? Status() : check_ready();
 }
 
-Status Model::check_ready() const {
-    for (const auto& instance : instances_) {
-        if (!instance->healthy()) {
-            return unavailable("Stub process '" + instance->name() + "' is not healthy.");
-        }
-    }
-    return Status();
-}
+Status Model::check_ready() const { return instances_.check_ready(); }
 
 ModelStatsSnapshot Model::statistics() const {
     ModelStatsSnapshot snapshot = stats_.snapshot();
@@ -281,7 +377,7 @@ void Model::close() {
 
 bool Model::run_queued() {
     bool has_run = false;
-    for (const auto& instance : instances_) {
+    for (const auto& instance : instances_.all()) {
         if (instance->busy()) {
             instance->complete();
             has_run = true;
@@ -298,12 +394,8 @@ void Model::stop() {
     if (is_ensemble()) {
         in_flight_.wait_until_none();
     }
-    for (const auto& instance : instances_) {
-        if (has_threads_) {
-            instance->join();
-        } else {
-            instance->run_until_stopped();
-        }
+    for (const auto& instance : instances_.all()) {
+        end(*instance);
     }
     if (queue_watch_) {
         queue_watch_->join();

@@ -6,7 +6,9 @@
 // holds a version open for the microseconds between finding it and queueing a request, and the
 // count in flight covers a request from the queue to its response.
 //
-// Threads: thread-safe, except create and the instances (loader).
+// Its instances may change while it serves: those that stay never notice.
+//
+// Threads: thread-safe, except create, change_instances and the instances (loader).
 // Owns: intake, executors, instances and their threads, statistics.
 // Invariants: 1. a request is taken if and only if infer returns OK, and is then answered once;
 //             2. once close() has returned, no request gets in any more;
@@ -36,11 +38,13 @@
 #include "model/cached_answers.h"
 #include "model/ensemble_answers.h"
 #include "model/in_flight_count.h"
+#include "model/instance_set.h"
 #include "model/model_config.h"
 #include "model/model_instance.h"
 #include "model/model_stats.h"
 #include "model/queue_watch.h"
 #include "model/response_cache.h"
+#include "model/warmup.h"
 #include "queue/parking.h"
 #include "scheduler/rate_limiter.h"
 #include "scheduler/request_intake.h"
@@ -78,6 +82,14 @@ class Model {
     ~Model();
     Model(const Model&) = delete;
     Model& operator=(const Model&) = delete;
+
+    // Whether change_instances can bring it to `config`, which is another only in its instances.
+    bool lets_instances_change(const ModelConfig& config, const ModelContext& context) const;
+    // Makes its instances those of `config`: one with the same settings, whatever its name, stays
+    // as it is; what is missing is created, and only then what is left over ends, when it has
+    // answered what it took. Blocks for all of it. On error, as of create, nothing has changed.
+    // REQUIRES: lets_instances_change; nobody stops the model meanwhile.
+    Status change_instances(const ModelConfig& config, const ModelContext& context);
 
     // Shared with responses in flight, which may outlive the model.
     const std::shared_ptr<const ModelIdentity>& identity() const { return identity_; }
@@ -125,7 +137,7 @@ class Model {
     // false.
     bool run_queued();
     // For a simulation, which steps them. REQUIRES: start_threads was false.
-    std::span<const std::unique_ptr<ModelInstance>> instances() const { return instances_; }
+    std::span<const std::unique_ptr<ModelInstance>> instances() const { return instances_.all(); }
     // Null where the queue asks for none. REQUIRES as instances.
     QueueWatch* queue_watch() { return queue_watch_ ? &*queue_watch_ : nullptr; }
 
@@ -143,9 +155,17 @@ class Model {
     std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
                                                        const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
-    // `scheduled`: the specs of the instances, in their order.
-    Status start_threads(const std::vector<const InstanceSpec*>& scheduled,
+    Warmup warmup_of(const ModelConfig& config, const ModelContext& context) const;
+    // An executor of that spec, warm where it will be scheduled.
+    Result<std::unique_ptr<Executor>> make_executor(const InstanceSpec& spec, const Warmup& warmup,
+                                                    const ModelContext& context);
+    std::unique_ptr<ModelInstance> make_instance(const InstanceSpec& spec,
+                                                 std::unique_ptr<Executor> executor);
+    Status start_threads(std::span<const std::unique_ptr<ModelInstance>> instances,
                          const ModelContext& context);
+    // Ends instances that are in nobody's sight any more.
+    void dismiss(std::vector<std::unique_ptr<ModelInstance>> instances);
+    void end(ModelInstance& instance);
 
     const std::shared_ptr<const ModelIdentity> identity_;
     const std::vector<BatchInputSpec> batch_inputs_;
@@ -167,7 +187,8 @@ class Model {
     std::unique_ptr<ExecutorFactory> factory_;
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
     bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
-    std::vector<std::unique_ptr<ModelInstance>> instances_;
+    size_t next_instance_ = 0;  // the number of the next one that is scheduled
+    InstanceSet instances_;
     std::optional<QueueWatch> queue_watch_;  // where the queue asks for one
 };
 

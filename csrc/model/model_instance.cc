@@ -7,13 +7,14 @@
 #include "base/check.h"
 #include "model/deferred_wakes.h"
 #include "model/implicit_state.h"
+#include "model/instance_set.h"
 #include "model/output_check.h"
 
 namespace tritonpy {
 
-ModelInstance::ModelInstance(std::string name, size_t index, std::unique_ptr<Executor> executor,
-                             const InstanceContext& context)
-    : name_(std::move(name)),
+ModelInstance::ModelInstance(const InstanceSpec& spec, size_t index,
+                             std::unique_ptr<Executor> executor, const InstanceContext& context)
+    : spec_(spec),
       index_(index),
       context_(context),
       cell_(context.stats.add_cell()),
@@ -26,11 +27,13 @@ ModelInstance::ModelInstance(std::string name, size_t index, std::unique_ptr<Exe
     }
 }
 
+ModelInstance::~ModelInstance() { context_.stats.release_cell(cell_); }
+
 Status ModelInstance::start() {
     try {
-        thread_.emplace(name_, [this] { loop(); });
+        thread_.emplace(name(), [this] { loop(); });
     } catch (const std::system_error& error) {  // thrown by std::thread
-        return internal_error("unable to start the thread of instance '" + name_ +
+        return internal_error("unable to start the thread of instance '" + name() +
                               "': " + error.what());
     }
     return Status();
@@ -44,18 +47,13 @@ void ModelInstance::join() {
     }
 }
 
-bool ModelInstance::has_healthy_sibling() const {
-    return std::any_of(context_.siblings.begin(), context_.siblings.end(),
-                       [](const auto& sibling) { return sibling->healthy(); });
-}
-
 // Before a pull siblings may do the work. Its model may also have died while it slept over an empty
 // queue: then what it was woken for waits for the successor.
 void ModelInstance::wait_until_healthy() {
     tell_health();
     while (!executor_->healthy() && !requests_->wait_until_healthy() &&
            !stopping_.load(std::memory_order_relaxed) &&
-           (!requests_->hopeless() || (!busy() && has_healthy_sibling()))) {
+           (!requests_->hopeless() || (!busy() && context_.siblings.any_healthy()))) {
     }
     tell_health();
 }
@@ -67,7 +65,7 @@ void ModelInstance::tell_health() {
     if (deaths == seen_deaths_ && healthy == was_healthy_) {
         return;
     }
-    const Status lost = unavailable("Stub process '" + name_ + "' is not healthy.");
+    const Status lost = unavailable("Stub process '" + name() + "' is not healthy.");
     if (deaths != seen_deaths_) {
         context_.scheduler.set_available(index_, false, lost, dropped_);
         answer_dropped();

@@ -44,9 +44,9 @@
 
 namespace tritonpy {
 
-// What an instance borrows from its model; all of it outlives the instance.
-class ModelInstance;
+class InstanceSet;
 
+// What an instance borrows from its model; all of it outlives the instance.
 struct InstanceContext {
     const std::shared_ptr<const ModelIdentity>& identity;
     Scheduler& scheduler;
@@ -54,8 +54,7 @@ struct InstanceContext {
     InFlightCount& in_flight;
     BlockPool& pool;
     const Clock& clock;
-    // Of the same model, this one among them; complete before any is started.
-    const std::vector<std::unique_ptr<ModelInstance>>& siblings;
+    const InstanceSet& siblings;  // of the same model, this one among them
     const std::vector<BatchInputSpec>& batch_inputs;
     const std::optional<PaddingSpec>& padding;
     const std::vector<SequenceState>& states;  // what requests of a sequence leave to the next
@@ -64,22 +63,24 @@ struct InstanceContext {
 class ModelInstance {
   public:
     // `index`: its number among the instances that are scheduled. Loader only: takes a statistics
-    // cell of its model.
-    ModelInstance(std::string name, size_t index, std::unique_ptr<Executor> executor,
+    // cell of its model, until it goes.
+    ModelInstance(const InstanceSpec& spec, size_t index, std::unique_ptr<Executor> executor,
                   const InstanceContext& context);
-    // Joins the thread, which ends when the scheduler is stopped and empty.
-    ~ModelInstance() = default;
+    // REQUIRES: never started, or joined.
+    ~ModelInstance();
     ModelInstance(const ModelInstance&) = delete;
     ModelInstance& operator=(const ModelInstance&) = delete;
 
-    // Starts the thread that pulls until the scheduler is stopped and empty. internal when the
+    // Starts the thread that pulls until the scheduler says that it is over. internal when the
     // machine gives no thread.
     Status start();
     // Blocks until the thread has ended and every request that the executor took was answered.
-    // REQUIRES: the scheduler was stopped.
+    // REQUIRES: the scheduler was stopped, or has dismissed the instance.
     void join();
 
-    const std::string& name() const { return name_; }
+    const InstanceSpec& spec() const { return spec_; }
+    const std::string& name() const { return spec_.name; }
+    size_t index() const { return index_; }
     // Thread-safe.
     bool healthy() const { return executor_->healthy(); }
     // Healthy, or likely to be so soon: what is queued now is worth its place. Thread-safe.
@@ -96,8 +97,8 @@ class ModelInstance {
     bool busy() const { return !batch_.requests.empty(); }
     // take, and complete if that took a batch. REQUIRES: as take.
     Pull run_once();
-    // Completes the batch taken, if any, and runs what is queued. REQUIRES: not started; the
-    // scheduler was stopped.
+    // Completes the batch taken, if any, and runs what is queued for it. REQUIRES: not started;
+    // otherwise as join.
     void run_until_stopped();
 
   private:
@@ -105,7 +106,6 @@ class ModelInstance {
     void wait_until_healthy();
     void tell_health();
     void refuse_batch(const Status& status);
-    bool has_healthy_sibling() const;
     void begin();
     Status execute();
     void complete_requests();
@@ -116,7 +116,7 @@ class ModelInstance {
     void answer_executed();
     void stamp(int64_t RequestTrace::* station);
 
-    const std::string name_;
+    const InstanceSpec spec_;
     const size_t index_;
     const InstanceContext context_;
     ModelStats::Cell& cell_;

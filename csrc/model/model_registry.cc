@@ -144,6 +144,12 @@ std::vector<Model*> ModelRegistry::publish(std::string_view name,
     return retired;
 }
 
+Model* ModelRegistry::published(std::string_view name, int64_t version) const {
+    std::shared_lock lock(mutex_);
+    Result<Model*> found = find(name, version);
+    return found.ok() ? found.value() : nullptr;
+}
+
 void ModelRegistry::discard(const std::vector<Model*>& retired) {
     std::vector<std::unique_ptr<Model>> freed;  // after the lock has gone
     std::lock_guard lock(mutex_);

@@ -74,6 +74,9 @@ class ModelRegistry {
     // version twice.
     std::vector<Model*> publish(std::string_view name, std::vector<std::unique_ptr<Model>> models,
                                 const std::vector<int64_t>& retire);
+    // A version that serves; null where it does not. REQUIRES: as long as it is used, nobody
+    // publishes versions of that name.
+    Model* published(std::string_view name, int64_t version) const;
     // Frees retired models. REQUIRES: each was returned by publish and is stopped.
     void discard(const std::vector<Model*>& retired);
 

@@ -134,7 +134,18 @@ void ModelStats::Cell::count_cache_miss(int64_t lookup_and_insertion_ns) {
 }
 
 ModelStats::Cell& ModelStats::add_cell() {
-    return *cells_.emplace_back(std::make_unique<Cell>());
+    std::lock_guard lock(cells_mutex_);
+    if (released_.empty()) {
+        return *cells_.emplace_back(std::make_unique<Cell>());
+    }
+    Cell& again = *released_.back();
+    released_.pop_back();
+    return again;
+}
+
+void ModelStats::release_cell(Cell& cell) {
+    std::lock_guard lock(cells_mutex_);
+    released_.push_back(&cell);
 }
 
 void ModelStats::count_failure(FailureReason reason, int64_t duration_ns) {
@@ -144,9 +155,12 @@ void ModelStats::count_failure(FailureReason reason, int64_t duration_ns) {
 
 ModelStatsSnapshot ModelStats::snapshot() const {
     ModelStatsSnapshot sum;
-    for (const auto& cell : cells_) {
-        std::lock_guard lock(cell->mutex_);
-        sum.add(cell->counters_);
+    {
+        std::lock_guard cells_lock(cells_mutex_);
+        for (const auto& cell : cells_) {
+            std::lock_guard lock(cell->mutex_);
+            sum.add(cell->counters_);
+        }
     }
     for (size_t reason = 0; reason < kFailureReasons; ++reason) {
         sum.failures_by_reason[reason] = failures_[reason].load(std::memory_order_relaxed);

@@ -105,8 +105,10 @@ class ModelStats {
     ModelStats(const ModelStats&) = delete;
     ModelStats& operator=(const ModelStats&) = delete;
 
-    // A new cell, owned here. Loader only, before the first snapshot.
+    // A cell for a new instance, owned here: one that was released, or a new one.
     Cell& add_cell();
+    // Its owner counts no more; what it has counted stays.
+    void release_cell(Cell& cell);
 
     // One request that failed `duration_ns` after infer() took it.
     void count_failure(FailureReason reason, int64_t duration_ns);
@@ -115,7 +117,9 @@ class ModelStats {
     ModelStatsSnapshot snapshot() const;
 
   private:
+    mutable std::mutex cells_mutex_;  // guards which cells there are
     std::vector<std::unique_ptr<Cell>> cells_;
+    std::vector<Cell*> released_;
     // Relaxed: counters that nothing is ordered by.
     std::array<std::atomic<uint64_t>, kFailureReasons> failures_{};
     std::atomic<uint64_t> failure_ns_{0};

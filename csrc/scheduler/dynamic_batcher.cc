@@ -78,15 +78,25 @@ Pull DynamicBatcher::pull(size_t instance, Batch& batch,
     });
 }
 
-Pull DynamicBatcher::try_pull(size_t /*instance*/, int64_t now_ns, Batch& batch,
+void DynamicBatcher::dismiss(size_t instance) {
+    {
+        std::lock_guard lock(turn_);
+        dismissals_.add(instance);
+    }
+    idle_instances_.notify_all();
+}
+
+Pull DynamicBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                               std::vector<DroppedRequest>& dropped) {
     Pull answer;
     {
         std::lock_guard lock(turn_);
-        answer = take_turn(now_ns, batch, dropped);
+        answer = dismissals_.take(instance) ? Pull{.kind = Pull::Kind::kStopped}
+                                            : take_turn(now_ns, batch, dropped);
     }
-    if (is_finished()) {
-        idle_instances_.notify_all();  // the others may go home
+    if (answer.kind == Pull::Kind::kStopped || is_finished()) {
+        // The others may go home, or look for what a dismissed instance was woken for.
+        idle_instances_.notify_all();
     } else if (answer.kind == Pull::Kind::kBatch && queued() > 0) {
         idle_instances_.notify_one();  // the rest is somebody else's
     }

@@ -42,6 +42,7 @@
 #include "queue/parking.h"
 #include "scheduler/batch_policy.h"
 #include "scheduler/batcher_config.h"
+#include "scheduler/dismissals.h"
 #include "scheduler/response_order.h"
 #include "scheduler/scheduler.h"
 
@@ -59,6 +60,8 @@ class DynamicBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool lets_instances_change() const override { return true; }
+    void dismiss(size_t instance) override;
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;
@@ -101,6 +104,7 @@ class DynamicBatcher final : public Scheduler {
     std::mutex turn_;  // guards what follows, and the consumer's end of ring_
     std::vector<std::unique_ptr<InferenceRequest>> pending_;  // oldest first
     BatchPolicy policy_;                                      // has walked pending_[0, count())
+    Dismissals dismissals_;
     size_t hold_until_queued_;  // 0 once the hold of delay_until_queued is over
 
     ResponseOrder order_;  // its admit belongs to turn_; unused without preserve_ordering

@@ -70,20 +70,31 @@ Pull PolicyBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedReque
     });
 }
 
-Pull PolicyBatcher::try_pull(size_t /*instance*/, int64_t now_ns, Batch& batch,
+void PolicyBatcher::dismiss(size_t instance) {
+    {
+        std::lock_guard lock(mutex_);
+        dismissals_.add(instance);
+    }
+    idle_instances_.notify_all();
+}
+
+Pull PolicyBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                              std::vector<DroppedRequest>& dropped) {
     Pull answer;
     bool more = false;
     bool finished = false;
     {
         std::lock_guard lock(mutex_);
-        answer = take_turn(now_ns, batch, dropped);
+        answer = dismissals_.take(instance) ? Pull{.kind = Pull::Kind::kStopped}
+                                            : take_turn(now_ns, batch, dropped);
         more = queue_.size() > 0;
         finished = is_finished();
     }
     if (finished) {
         idle_instances_.notify_all();  // the others may go home
         watch_.notify_all();
+    } else if (answer.kind == Pull::Kind::kStopped) {
+        idle_instances_.notify_all();  // for what a dismissed instance was woken for
     } else if (answer.kind == Pull::Kind::kBatch && more) {
         idle_instances_.notify_one();  // the rest is somebody else's
     }

@@ -32,6 +32,7 @@
 #include "queue/parking.h"
 #include "scheduler/batch_policy.h"
 #include "scheduler/batcher_config.h"
+#include "scheduler/dismissals.h"
 #include "scheduler/priority_queue.h"
 #include "scheduler/response_order.h"
 #include "scheduler/scheduler.h"
@@ -50,6 +51,8 @@ class PolicyBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool lets_instances_change() const override { return true; }
+    void dismiss(size_t instance) override;
     bool is_watched() const override { return true; }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
     Pull expire(std::vector<DroppedRequest>& dropped) override;
@@ -77,6 +80,7 @@ class PolicyBatcher final : public Scheduler {
     mutable std::mutex mutex_;  // guards what follows
     PriorityQueue queue_;
     BatchPolicy policy_;
+    Dismissals dismissals_;
     bool stopped_ = false;
     size_t hold_until_admitted_;     // 0 once the hold of delay_until_queued is over
     size_t admitted_ = 0;            // counted while that lasts

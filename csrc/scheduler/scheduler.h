@@ -38,7 +38,7 @@ struct Pull {
         kBatch,    // `batch` holds at least one request
         kWait,     // ask again at wait_until_ns, or when woken
         kIdle,     // ask again when woken
-        kStopped,  // stopped and empty: never ask again
+        kStopped,  // stopped and empty, or the instance was dismissed: never ask again
     };
     Kind kind = Kind::kIdle;
     int64_t wait_until_ns = 0;
@@ -70,6 +70,12 @@ class Scheduler : public RequestIntake {
     // yet. Elsewhere wake is all there is to hear.
     virtual bool has_lanes() const { return false; }
     virtual void set_bell(InstanceBell& /*bell*/) {}
+
+    // Whether instances may come and go while it runs: those that come have new numbers.
+    virtual bool lets_instances_change() const { return false; }
+    // From its next pull on the instance hears kStopped, once; what is queued is its siblings'.
+    // REQUIRES: lets_instances_change().
+    virtual void dismiss(size_t /*instance*/) {}
 
     // Whether a sequence of this id takes more requests, and how many sequences do. (Iterative ones
     // take none: they are over when their request is answered.)

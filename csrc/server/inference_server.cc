@@ -75,16 +75,30 @@ Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
     return model;
 }
 
+ModelContext InferenceServer::model_context() {
+    return {{clock_, log_, pool_, options_.onnxruntime_library, options_.worker_launcher, &door_},
+            options_.make_factory,
+            all_answered_,
+            options_.start_threads,
+            response_cache_.get(),
+            rate_limiter_.get(),
+            &options_.host_policies};
+}
+
 Result<std::unique_ptr<Model>> InferenceServer::build_model(ModelConfig config) {
-    const ModelContext context{{clock_, log_, pool_, options_.onnxruntime_library,
-                                options_.worker_launcher, &door_},
-                               options_.make_factory,
-                               all_answered_,
-                               options_.start_threads,
-                               response_cache_.get(),
-                               rate_limiter_.get(),
-                               &options_.host_policies};
-    return Model::create(config, context);
+    return Model::create(config, model_context());
+}
+
+Result<bool> InferenceServer::change_instances(const ModelConfig& config) {
+    const ModelContext context = model_context();
+    const ExecutorConfig& executor = config.executor;
+    Model* model = registry_.published(executor.model_name, executor.model_version);
+    if (model == nullptr || !model->lets_instances_change(config, context)) {
+        return false;
+    }
+    TRITONPY_RETURN_IF_ERROR(model->change_instances(config, context));
+    give_back_free_memory();
+    return true;
 }
 
 void InferenceServer::publish(const std::string& name,

@@ -82,6 +82,12 @@ class InferenceServer final {
     void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
                  const std::vector<int64_t>& retire);
 
+    // Changes the instances of a ready version to those of `config`, which is another in nothing
+    // else, while it serves (Model::change_instances). False, and nothing has changed, where it
+    // does not serve or its instances cannot change: build it anew. Blocks; errors as build_model.
+    // REQUIRES: nobody publishes versions of that name meanwhile.
+    Result<bool> change_instances(const ModelConfig& config);
+
     // Remembers versions that failed to load: requests for them get unavailable `... is not at
     // ready state` instead of not_found. A version that is ready stays so.
     void note_unavailable(const std::string& name, const std::vector<int64_t>& versions);
@@ -132,6 +138,7 @@ class InferenceServer final {
         const InferenceServer& server_;
     };
 
+    ModelContext model_context();
     // The model of a request, held open. unavailable when the server is stopping.
     Result<ModelRef> enter(const InferenceRequest& request, ModelRegistry::Caller caller) const;
     // Blocks until `is_done()`, which the answer to a last request may bring about and is looked at

@@ -21,7 +21,7 @@ class SteadyClients:
     """One client for each of `protocols`, which may repeat one."""
 
     def __init__(
-        self, server: RunningServer, protocols: Sequence[str], ask: Callable[[Client], None]
+        self, server: RunningServer, protocols: Sequence[str], ask: Callable[[Client], object]
     ) -> None:
         """Begin to ask; what `ask` raises is a failure and ends nothing."""
         self._server = server

@@ -76,6 +76,15 @@ class Core:
         with core_errors:
             return self._server.build_model(config)
 
+    def change_instances(self, config: CoreModelConfig) -> bool:
+        """Change a ready version's instances to those of a config that is the same in all else.
+
+        Those with the same settings stay as they are, and no request fails. False where the version
+        must be built anew. Blocks while instances load, and until surplus ones are idle.
+        """
+        with core_errors:
+            return self._server.change_instances(config)
+
     def publish(self, name: str, models: Sequence[BuiltModel], retire: Sequence[int]) -> None:
         """Make `models` the ready versions and retire others, atomically for requests.
 

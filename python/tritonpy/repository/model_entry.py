@@ -2,7 +2,7 @@
 
 A load builds new versions beside those that serve. Only when all of them are ready are they
 published, and versions that the policy no longer chooses taken out; one failure and the old ones
-serve on.
+serve on. A version of which only the instances are to be others gets those where it serves.
 """
 
 from __future__ import annotations
@@ -224,8 +224,9 @@ class ModelEntry:
             parts.log.info(f"loading: {self._name}:{version.version}")
             started_ns = parts.clock.monotonic_ns()
             try:
+                served = self._served.get(version.version)
                 built[version.version] = (
-                    parts.loader.build(polled, version),
+                    parts.loader.build(polled, version, served.key if served else None),
                     parts.clock.monotonic_ns() - started_ns,
                 )
             except Exception as error:  # a bug in one loader must not leave a version loading
@@ -287,8 +288,10 @@ class ModelEntry:
         parts.lifecycle.forget_failures(self._name)
 
     def _serve(self, built: Sequence[BuiltVersion]) -> None:
+        models = [one.model for one in built if one.model is not None]
+        if models:
+            self._parts.core.publish(self._name, models, [])
         if built:
-            self._parts.core.publish(self._name, [one.model for one in built], [])
             self._parts.lifecycle.ready(self._name, [one.version for one in built])
 
     def _retire(self, versions: Iterable[int]) -> None:

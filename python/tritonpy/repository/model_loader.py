@@ -8,7 +8,7 @@ instances, inputs and outputs is said by each version that it stops, as in Trito
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tritonpy.backends import Backend, CompletePythonModel, CompletionContext, find_backend
@@ -60,11 +60,16 @@ from tritonpy.repository.version_policy import choose_versions
 class VersionKey:
     """What a version was loaded from; as long as it is equal there is nothing to load again."""
 
-    # But for the version policy, which decides only which versions load; of an ensemble also the
-    # configs of the models that it is composed of.
+    # But for the version policy, which decides only which versions load, and for the instances; of
+    # an ensemble also the configs of the models that it is composed of.
     config: bytes
+    instances: bytes
     shared_files: frozenset[Stamp]
     version_files: frozenset[Stamp]
+
+    def differs_in_instances_alone(self, other: VersionKey) -> bool:
+        """Whether a version of the one key needs nothing but other instances to be the other's."""
+        return self != other and self == replace(other, instances=self.instances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ class BuiltVersion:
     key: VersionKey
     config: ModelConfig
     labels: Mapping[str, tuple[str, ...]]  # by output
-    model: BuiltModel
+    model: BuiltModel | None  # None: it serves already, and its instances have changed
 
 
 class ModelLoader:
@@ -149,6 +154,7 @@ class ModelLoader:
                 f"version {version} is specified for model '{location.name}', but there is no "
                 "directory of that version"
             )
+        instances = _bytes_of(ModelConfig(instance_group=config.instance_group))
         fingerprint = _fingerprint(config) + composing_fingerprint(config, self._composing)
         return PolledModel(
             location=location,
@@ -158,23 +164,30 @@ class ModelLoader:
                 PolledVersion(
                     version,
                     directories[version],
-                    VersionKey(fingerprint, *stamps.of_version(version)),
+                    VersionKey(fingerprint, instances, *stamps.of_version(version)),
                 )
                 for version in choice.selected
             ),
         )
 
-    def build(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
-        """Load one version, trying again as often as the options say. Raises TritonError."""
+    def build(
+        self, polled: PolledModel, version: PolledVersion, served: VersionKey | None = None
+    ) -> BuiltVersion:
+        """Load one version, trying again as often as the options say. Raises TritonError.
+
+        `served` is what the version was loaded from that serves now, if one does: where only its
+        instances are others, it gets them and serves on.
+        """
+        in_place = served is not None and served.differs_in_instances_alone(version.key)
         for _ in range(self._options.load_retries):
             try:
-                return self._build_once(polled, version)
+                return self._build_once(polled, version, in_place)
             except TritonError as error:
                 self._log.warning(
                     f"retrying to load '{polled.location.name}' version {version.version}: "
                     f"{error.message}"
                 )
-        return self._build_once(polled, version)
+        return self._build_once(polled, version, in_place)
 
     def _read_config(self, location: ModelLocation) -> ModelConfig:
         if location.file is not None:
@@ -216,7 +229,9 @@ class ModelLoader:
             raise_problems(problems)
         return tuple(problems)
 
-    def _build_once(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
+    def _build_once(
+        self, polled: PolledModel, version: PolledVersion, in_place: bool
+    ) -> BuiltVersion:
         raise_problems(polled.problems)
         if polled.config.platform == ENSEMBLE:
             return self._build_ensemble(polled, version)
@@ -240,7 +255,8 @@ class ModelLoader:
             sequences=lower_sequence(config, directory, self._options.delay_until_backlogged),
             executor=backend.executor,
         )
-        built = self._core.build_model(lowered)
+        changed = in_place and self._core.change_instances(lowered)
+        built = None if changed else self._core.build_model(lowered)
         return BuiltVersion(version.version, version.key, config, labels, built)
 
     def _build_ensemble(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
@@ -317,7 +333,12 @@ def _labels(config: ModelConfig, location: ModelLocation) -> Mapping[str, tuple[
 
 
 def _fingerprint(config: ModelConfig) -> bytes:
-    without_policy = ModelConfig()
-    without_policy.CopyFrom(config)
-    without_policy.ClearField("version_policy")
-    return without_policy.SerializeToString(deterministic=True)
+    compared = ModelConfig()
+    compared.CopyFrom(config)
+    compared.ClearField("version_policy")
+    compared.ClearField("instance_group")
+    return _bytes_of(compared)
+
+
+def _bytes_of(config: ModelConfig) -> bytes:
+    return config.SerializeToString(deterministic=True)

@@ -21,6 +21,9 @@ class ServingCore(Protocol):
     def build_model(self, config: CoreModelConfig) -> BuiltModel:
         """Load a version that serves nobody yet."""
 
+    def change_instances(self, config: CoreModelConfig) -> bool:
+        """Change the instances of a version that serves; False: it must be built anew."""
+
     def publish(self, name: str, models: Sequence[BuiltModel], retire: Sequence[int]) -> None:
         """Make models serve and take versions out; returns when those taken out are idle."""
 

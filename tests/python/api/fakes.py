@@ -52,7 +52,7 @@ COUNTERS = ModelStatistics(
 def served(name: str = "model", version: int = 1, config: str = CONFIG) -> ServedVersion:
     """Return a version that serves."""
     parsed = text_format.Parse(config, ModelConfig())
-    key = VersionKey(b"", frozenset(), frozenset())
+    key = VersionKey(b"", b"", frozenset(), frozenset())
     return ServedVersion(name, version, parsed, 1_500_000_000, key, {})
 
 

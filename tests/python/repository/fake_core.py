@@ -30,7 +30,9 @@ class FakeCore:
     failures: dict[tuple[str, int], list[TritonError]] = field(default_factory=dict)
     on_build: Callable[[CoreModelConfig], None] = lambda config: None
     on_publish: Callable[[str, Sequence[int], Sequence[int]], None] = lambda *_: None
+    lets_instances_change: bool = True
     builds: list[tuple[str, int]] = field(default_factory=list)
+    changes: list[tuple[str, int, int]] = field(default_factory=list)  # and how many instances
     publishes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=list)
     serving: dict[str, dict[int, FakeModel]] = field(default_factory=dict)
     unavailable: dict[str, set[int]] = field(default_factory=dict)
@@ -49,6 +51,14 @@ class FakeCore:
         if failures:
             raise failures.pop(0)
         return FakeModel(config)
+
+    def change_instances(self, config: CoreModelConfig) -> bool:
+        """Serve with another config, if instances can change here."""
+        if not self.lets_instances_change:
+            return False
+        with self.lock:
+            self.changes.append((config.name, config.version, len(config.instances)))
+        return True
 
     def publish(self, name: str, models: Sequence[FakeModel], retire: Sequence[int]) -> None:
         """Serve and retire at once."""

@@ -330,3 +330,71 @@ def test_a_given_config_that_is_wrong_is_a_failed_poll(fixture: Fixture, config:
         repository.load("m", {"config": config})
     assert failure.value.message.startswith(_POLL_FAILED)
     assert any(error.startswith("Poll failed for model") for error in fixture.log.errors)
+
+
+def _with_instances(count: int, rest: str = "") -> str:
+    return f'{IDENTITY} instance_group {{ name: "i" count: {count} kind: KIND_CPU }} {rest}'
+
+
+def test_other_instances_alone_are_changed_where_the_model_serves(fixture: Fixture) -> None:
+    directory = write_model(fixture.root, "m", [1, 2], _with_instances(1, _ALL))
+    repository = fixture.open()
+    repository.load("m")
+    published = list(fixture.core.publishes)
+    (directory / "config.pbtxt").write_text(_with_instances(3, _ALL))
+    repository.load("m")
+    assert fixture.core.changes == [("m", 1, 3), ("m", 2, 3)]
+    assert fixture.core.builds == [("m", 1), ("m", 2)]
+    assert fixture.core.publishes == published
+    assert repository.served("m", 2).config.instance_group[0].count == 3
+    repository.load("m")
+    assert len(fixture.core.changes) == 2
+
+
+@pytest.mark.parametrize("rest", ["dynamic_batching {}", 'parameters { key: "a" }'])
+def test_anything_else_that_changes_with_instances_builds_the_model(
+    fixture: Fixture, rest: str
+) -> None:
+    directory = write_model(fixture.root, "m", config=_with_instances(1))
+    repository = fixture.open()
+    repository.load("m")
+    (directory / "config.pbtxt").write_text(_with_instances(2, rest))
+    repository.load("m")
+    assert not fixture.core.changes
+    assert fixture.core.builds == [("m", 1)] * 2
+
+
+def test_a_file_that_changes_with_instances_builds_the_model(fixture: Fixture) -> None:
+    directory = write_model(fixture.root, "m", config=_with_instances(1))
+    repository = fixture.open()
+    repository.load("m")
+    write_model(fixture.root, "m", config=_with_instances(2))
+    touch(directory / "1" / "model.onnx", 1)
+    repository.load("m")
+    assert not fixture.core.changes
+    assert fixture.core.builds == [("m", 1)] * 2
+
+
+def test_a_model_whose_instances_cannot_change_is_built(fixture: Fixture) -> None:
+    directory = write_model(fixture.root, "m", config=_with_instances(1))
+    fixture.core.lets_instances_change = False
+    repository = fixture.open()
+    repository.load("m")
+    (directory / "config.pbtxt").write_text(_with_instances(2))
+    repository.load("m")
+    assert fixture.core.builds == [("m", 1)] * 2
+    assert repository.served("m").config.instance_group[0].count == 2
+
+
+def test_the_config_of_a_call_changes_instances_too_and_the_same_again_builds(
+    fixture: Fixture,
+) -> None:
+    write_model(fixture.root, "m", config=_with_instances(1))
+    repository = fixture.open()
+    repository.load("m", {"config": _override(8)})
+    group = [{"name": "i", "count": 2, "kind": "KIND_CPU"}]
+    given = json.dumps({**json.loads(_override(8)), "instance_group": group})
+    repository.load("m", {"config": given})
+    assert fixture.core.changes == [("m", 1, 2)]
+    repository.load("m", {"config": given})
+    assert fixture.core.builds == [("m", 1)] * 2
