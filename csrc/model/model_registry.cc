@@ -16,21 +16,49 @@ std::string unknown_model(std::string_view name) {
     return "Request for unknown model: '" + std::string(name) + "'";
 }
 
+// What clients call the model of an identifier. Names have no '/': they are those of directories.
+std::string_view name_of(std::string_view identifier) {
+    return identifier.substr(identifier.rfind('/') + 1);  // all of it where there is none
+}
+
 }  // namespace
 
-Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const {
-    auto entry = entries_.find(name);
-    if (entry == entries_.end()) {
-        return not_found(unknown_model(name) + " is not found");
+Result<const ModelRegistry::Entry*> ModelRegistry::entry_for(std::string_view name) const {
+    if (auto entry = entries_.find(name); entry != entries_.end()) {
+        return &entry->second;
     }
+    auto namesakes = namesakes_.find(name);
+    if (namesakes == namesakes_.end()) {
+        const std::string text = unknown_model(name) + " is not found";
+        return namesakes_.empty() ? not_found(text) : invalid_arg(text);
+    }
+    const Entry* meant = nullptr;
+    size_t serving = 0;
+    for (const Entry* entry : namesakes->second) {
+        if (meant == nullptr || entry->newest != nullptr) {
+            meant = entry;
+        }
+        serving += entry->newest != nullptr ? 1 : 0;
+    }
+    if (serving > 1) {
+        return invalid_arg("There are " + std::to_string(serving) + " identifiers of model '" +
+                           std::string(name) +
+                           "' in global map, model namespace must be provided to resolve "
+                           "ambiguity.");
+    }
+    return meant;
+}
+
+Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const {
+    TRITONPY_ASSIGN_OR_RETURN(const Entry* entry, entry_for(name));
     if (version == -1) {
-        if (entry->second.newest == nullptr) {
+        if (entry->newest == nullptr) {
             return not_found(unknown_model(name) + " has no available versions");
         }
-        return entry->second.newest;
+        return entry->newest;
     }
-    auto found = entry->second.versions.find(version);
-    if (found == entry->second.versions.end()) {
+    auto found = entry->versions.find(version);
+    if (found == entry->versions.end()) {
         return not_found(unknown_model(name) + " version " + std::to_string(version) +
                          " is not found");
     }
@@ -65,13 +93,13 @@ Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version, Ca
 
 Model* ModelRegistry::retired_with(std::string_view name, int64_t version,
                                    const CorrelationId& sequence) const {
-    const auto has_it = [&](const std::unique_ptr<Model>& model) {
-        const ModelIdentity& identity = *model->identity();
-        return identity.name == name && (version == -1 || version == identity.version) &&
-               model->has_sequence(sequence);
+    const auto has_it = [&](const Retired& retired) {
+        const int64_t its_version = retired.model->identity()->version;
+        return (retired.name == name || name_of(retired.name) == name) &&
+               (version == -1 || version == its_version) && retired.model->has_sequence(sequence);
     };
     const auto found = std::find_if(retired_.begin(), retired_.end(), has_it);
-    return found == retired_.end() ? nullptr : found->get();
+    return found == retired_.end() ? nullptr : found->model.get();
 }
 
 Result<std::shared_ptr<const ModelIdentity>> ModelRegistry::identity(std::string_view name,
@@ -107,8 +135,14 @@ Status ModelRegistry::check(std::string_view name, int64_t version) const {
 }
 
 ModelRegistry::Entry& ModelRegistry::entry_of(std::string_view name) {
-    auto found = entries_.find(name);
-    return found != entries_.end() ? found->second : entries_[std::string(name)];
+    if (auto found = entries_.find(name); found != entries_.end()) {
+        return found->second;
+    }
+    Entry& made = entries_[std::string(name)];
+    if (name_of(name) != name) {
+        namesakes_[std::string(name_of(name))].push_back(&made);
+    }
+    return made;
 }
 
 std::vector<Model*> ModelRegistry::publish(std::string_view name,
@@ -120,7 +154,7 @@ std::vector<Model*> ModelRegistry::publish(std::string_view name,
     auto take_out = [&](std::unique_ptr<Model>& model) {
         if (model != nullptr) {
             retired.push_back(model.get());
-            retired_.push_back(std::move(model));
+            retired_.push_back({std::string(name), std::move(model)});
         }
     };
     for (int64_t version : retire) {
@@ -130,7 +164,7 @@ std::vector<Model*> ModelRegistry::publish(std::string_view name,
         }
     }
     for (std::unique_ptr<Model>& model : models) {
-        TRITONPY_CHECK(model->identity()->name == name);
+        TRITONPY_CHECK(model->identity()->name == name_of(name));
         if (closed_) {
             model->close();  // nobody is inside yet, so this does not block
         }
@@ -151,10 +185,10 @@ Model* ModelRegistry::published(std::string_view name, int64_t version) const {
 }
 
 void ModelRegistry::discard(const std::vector<Model*>& retired) {
-    std::vector<std::unique_ptr<Model>> freed;  // after the lock has gone
+    std::vector<Retired> freed;  // after the lock has gone
     std::lock_guard lock(mutex_);
-    auto stays = [&](const std::unique_ptr<Model>& model) {
-        return std::find(retired.begin(), retired.end(), model.get()) == retired.end();
+    auto stays = [&](const Retired& one) {
+        return std::find(retired.begin(), retired.end(), one.model.get()) == retired.end();
     };
     auto first = std::stable_partition(retired_.begin(), retired_.end(), stays);
     freed.assign(std::make_move_iterator(first), std::make_move_iterator(retired_.end()));
@@ -179,7 +213,7 @@ bool ModelRegistry::any_model(Predicate holds) const {
         }
     }
     return std::any_of(retired_.begin(), retired_.end(),
-                       [&](const std::unique_ptr<Model>& model) { return holds(*model); });
+                       [&](const Retired& retired) { return holds(*retired.model); });
 }
 
 template <typename Predicate>
@@ -246,7 +280,7 @@ std::vector<Model*> ModelRegistry::published() const {
 
 std::vector<ModelRegistry::InFlight> ModelRegistry::in_flight() const {
     std::vector<InFlight> busy;
-    auto look_at = [&busy](const std::unique_ptr<Model>& model) {
+    auto look_at = [&busy](const Model* model) {
         uint64_t count = model == nullptr ? 0 : model->in_flight();
         if (count > 0) {
             busy.push_back({model->identity()->name, model->identity()->version, count});
@@ -255,11 +289,11 @@ std::vector<ModelRegistry::InFlight> ModelRegistry::in_flight() const {
     std::shared_lock lock(mutex_);
     for (const auto& [name, entry] : entries_) {
         for (const auto& [version, model] : entry.versions) {
-            look_at(model);
+            look_at(model.get());
         }
     }
-    for (const std::unique_ptr<Model>& model : retired_) {
-        look_at(model);
+    for (const Retired& retired : retired_) {
+        look_at(retired.model.get());
     }
     return busy;
 }

@@ -13,6 +13,10 @@
 //
 // Versions that were unloaded or failed to load stay known as unavailable, as in Triton.
 //
+// Where repositories share model names, a model is published as `<namespace>/<name>`, its
+// identifier, and found by that or, while only one model of the name serves, by its name. A server
+// without namespaces publishes by name, and pays nothing for them.
+//
 // Threads: thread-safe. Owns: the models, published and retired.
 // Invariants: 1. a published model is open until the registry is closed;
 //             2. publish and retire of one call are seen together or not at all;
@@ -53,7 +57,8 @@ class ModelRegistry {
 
     // The model of a version (-1: the newest ready one), held open; an empty reference when the
     // registry is closed, for clients also when they are refused. not_found `Request for unknown
-    // model: ...`, or unavailable when the version is known and not ready. With `sequence`, the id
+    // model: ...` (invalid_arg where there are namespaces), unavailable when the version is known
+    // and not ready, invalid_arg where several namespaces have the name. With `sequence`, the id
     // of one that a request goes on with, the model that has it: also one that is taken out, and
     // while clients are refused.
     Result<ModelRef> enter(std::string_view name, int64_t version,
@@ -70,8 +75,8 @@ class ModelRegistry {
 
     // Makes `models` the versions that serve, and takes out those that they replace and those of
     // `retire` (unknown ones are ignored). Returns the models taken out, still owned here: the
-    // caller stops them (which blocks) and then discards them. REQUIRES: all are called `name`, no
-    // version twice.
+    // caller stops them (which blocks) and then discards them. REQUIRES: `name` is the name or the
+    // identifier of all, no version twice.
     std::vector<Model*> publish(std::string_view name, std::vector<std::unique_ptr<Model>> models,
                                 const std::vector<int64_t>& retire);
     // A version that serves; null where it does not. REQUIRES: as long as it is used, nobody
@@ -113,7 +118,14 @@ class ModelRegistry {
         }
     };
 
+    struct Retired {
+        std::string name;  // that it was published by
+        std::unique_ptr<Model> model;
+    };
+
     Entry& entry_of(std::string_view name);
+    // The entry that a request for `name` means; errors as identity.
+    Result<const Entry*> entry_for(std::string_view name) const;
     // REQUIRES: mutex_, as any_model.
     std::vector<Model*> published() const;
     // Whether `holds(model)` for a model, published or retired. REQUIRES: mutex_.
@@ -130,7 +142,10 @@ class ModelRegistry {
 
     mutable std::shared_mutex mutex_;  // guards what follows
     std::unordered_map<std::string, Entry, NameHash, std::equal_to<>> entries_;
-    std::vector<std::unique_ptr<Model>> retired_;
+    // Of models with identifiers: the entries of each name, which stay where they are.
+    std::unordered_map<std::string, std::vector<const Entry*>, NameHash, std::equal_to<>>
+        namesakes_;
+    std::vector<Retired> retired_;
     bool refuses_clients_ = false;
     bool closed_ = false;
 };

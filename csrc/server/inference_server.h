@@ -75,10 +75,10 @@ class InferenceServer final {
     // Builds a model version that serves nobody yet. Blocks while the backend loads.
     Result<std::unique_ptr<Model>> build_model(ModelConfig config);
 
-    // Makes `models` (all called `name`) the ready versions of that name, atomically for requests:
-    // versions of `retire` and replaced versions take no more requests, but of sequences that they
-    // have, for kSequenceFarewellNs; they drain (this blocks until they have) and are
-    // freed. Other versions of the name stay as they are.
+    // Makes `models`, all of this name or identifier (see ModelRegistry), the ready versions of it,
+    // atomically for requests: versions of `retire` and replaced versions take no more requests,
+    // but of sequences that they have, for kSequenceFarewellNs; they drain (this blocks until they
+    // have) and are freed. Other versions stay as they are.
     void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
                  const std::vector<int64_t>& retire);
 

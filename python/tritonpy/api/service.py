@@ -301,7 +301,7 @@ class V2Service:
 
     def _can_run(self, model: ServedVersion) -> bool:
         try:
-            self._core.check_ready(model.name, model.version)
+            self._core.check_ready(model.identifier, model.version)
         except TritonError:
             return False
         return True
@@ -309,7 +309,7 @@ class V2Service:
     def _counters(self, models: Iterable[ServedVersion]) -> Iterable[VersionStatistics]:
         for model in models:
             try:
-                counters = self._core.statistics(model.name, model.version)
+                counters = self._core.statistics(model.identifier, model.version)
             except TritonError:  # unloaded meanwhile
                 continue
             yield VersionStatistics(model.name, model.version, counters)

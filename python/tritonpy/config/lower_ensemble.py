@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tritonpy.config.identifier import step_identifier
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelEnsembling
 
 
@@ -59,7 +60,7 @@ def lower_ensemble(config: ModelConfig, composing: Sequence[ModelConfig]) -> Ens
 def _step_spec(step: ModelEnsembling.Step, model: ModelConfig) -> EnsembleStepSpec:
     batch_dims = 1 if model.max_batch_size > 0 else 0
     return EnsembleStepSpec(
-        model_name=step.model_name,
+        model_name=step_identifier(step),
         model_version=step.model_version if step.model_version > 0 else -1,
         decoupled=model.model_transaction_policy.decoupled,
         inputs=tuple(

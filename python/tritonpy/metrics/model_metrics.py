@@ -180,7 +180,7 @@ class ModelMetrics:
     def _rows(self) -> Iterator[_Row]:
         for model in self._repository.all_served():
             try:
-                counters = self._core.statistics(model.name, model.version)
+                counters = self._core.statistics(model.identifier, model.version)
             except TritonError:  # unloaded meanwhile
                 continue
             yield _Row(
@@ -223,11 +223,16 @@ def _durations(rows: Sequence[_Row], family: _DurationFamily) -> Family:
 
 
 def _labels(model: ServedVersion) -> Labels:
-    """Return model, version, and each metric tag of the config under its name with a `_` before."""
+    """Return model, version, and each metric tag of the config under its name with a `_` before.
+
+    Where repositories may share names, also which repository it is.
+    """
     tags = model.config.metric_tags.items()
+    namespace = (("namespace", model.namespace),) if model.namespace else ()
     return _sorted(
         ("model", model.name),
         ("version", str(model.version)),
+        *namespace,
         *((f"_{re.sub('[^a-zA-Z0-9_]', '_', key)}", value) for key, value in tags),
     )
 

@@ -110,6 +110,7 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         load_threads=line.value("model-load-thread-count", int),
         load_retries=line.value("model-load-retry-count", int),
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
+        model_namespacing=line.value("model-namespacing", bool),
         backend_directory=Path(line.value("backend-directory", str)),
         python_worker_timeout_s=line.value("python-worker-timeout", int),
         delay_until_queued=_hold(environment, "TRITONSERVER_DELAY_SCHEDULER"),

@@ -30,6 +30,7 @@ class RepositoryOptions:
     load_retries: int = 0
     # By backend name, "" for all: what max_batch_size becomes where a model can batch.
     default_max_batch_sizes: tuple[tuple[str, int], ...] = ()
+    model_namespacing: bool = False  # each repository is a namespace of models
     backend_directory: Path = Path("/opt/tritonserver/backends")  # of backends that are Python
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait

@@ -148,7 +148,7 @@ _REPOSITORY = Section(
         ),
         _int("model-load-thread-count", 4, "How many models load at once.", read=_THREADS),
         _int("model-load-retry-count", 0, "How often a failed load of a version is tried again."),
-        _bool("model-namespacing", False, "Let repositories share model names.", _DEFAULT_ONLY),
+        _bool("model-namespacing", False, "Let repositories share model names."),
         _bool("enable-peer-access", True, "Let GPUs read each other's memory.", _NONE),
     ),
 )

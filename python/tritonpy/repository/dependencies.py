@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from tritonpy.config.identifier import step_identifier
 from tritonpy.protos.model_config_pb2 import ModelConfig
 
 
 def composing_models(config: ModelConfig) -> tuple[str, ...]:
-    """Return the models of an ensemble's steps, each once, in their order; none for others."""
+    """Return the models of an ensemble's steps by identifier, each once; none for others."""
     steps = config.ensemble_scheduling.step
-    return tuple(dict.fromkeys(step.model_name for step in steps if step.model_name))
+    return tuple(dict.fromkeys(step_identifier(step) for step in steps if step.model_name))
 
 
 def circle_through(name: str, needs: Mapping[str, Collection[str]]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tritonpy.config.fit_ensemble import fit_ensemble, inherited_labels
+from tritonpy.config.identifier import step_identifier
 from tritonpy.config.lower_ensemble import lower_ensemble
 from tritonpy.config.model_config import CoreModelConfig, lower
 from tritonpy.config.provenance import Tell, tell_nobody
@@ -110,7 +111,7 @@ def _depth(config: ModelConfig, models: ComposingModels, at_most: int) -> int:
 def _serving_version(
     ensemble: str, step: ModelEnsembling.Step, models: ComposingModels
 ) -> ComposingVersion:
-    name, version = step.model_name, step.model_version
+    name, version = step_identifier(step), step.model_version
     serving = models.serving(name)
     if not serving:
         raise InvalidArgError(

@@ -30,6 +30,22 @@ def pass_on_failure(outcome: Future[None], ended: Future[None]) -> None:
         outcome.set_exception(error)
 
 
+def joined(parts: Sequence[Future[None]]) -> Future[None]:
+    """Return a future that ends when all parts have, as the first of those that failed."""
+    if len(parts) == 1:
+        return parts[0]
+    outcome: Future[None] = Future()
+
+    def all_ended(_: Future[None]) -> None:
+        for part in parts:
+            pass_on_failure(outcome, part)
+        if not outcome.done():
+            outcome.set_result(None)
+
+    ended_after(parts).add_done_callback(all_ended)
+    return outcome
+
+
 def ended_after(before: Sequence[Future[None]]) -> Future[None]:
     """Return a future that is done once everything `before` has ended, however it did."""
     outcome: Future[None] = Future()

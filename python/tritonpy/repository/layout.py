@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tritonpy.config.identifier import identifier_of, name_of
 from tritonpy.errors import NotFoundError, UnavailableError
 
 # Directories beside the versions that hold something else.
@@ -40,10 +41,19 @@ class ModelLocation:
     name: str
     path: Path
     file: Path | None = None  # served as version 1, with no directory of its own
+    namespace: str = ""  # the repository, where repositories may share names
+
+    @property
+    def identifier(self) -> str:
+        """What tells the model from all others."""
+        return identifier_of(self.name, self.namespace)
 
 
 class RepositoryLayout:
     """The models of some repositories, or of one model file; looks afresh at every call.
+
+    With `namespacing` each repository is a namespace, and identifiers tell models apart; without
+    it they are the names, and one of two repositories that share a name is one too many.
 
     Thread-safe. A repository that cannot be read later on has no models meanwhile.
     Raises NotFoundError for one that is not a directory, UnavailableError for one that cannot be
@@ -51,11 +61,17 @@ class RepositoryLayout:
     """
 
     def __init__(
-        self, repositories: Sequence[Path], log: Logger, model_file: Path | None = None
+        self,
+        repositories: Sequence[Path],
+        log: Logger,
+        model_file: Path | None = None,
+        *,
+        namespacing: bool = False,
     ) -> None:
         for given in repositories:
             _require_readable(given)
         self._repositories = tuple(dict.fromkeys(path.resolve() for path in repositories))
+        self._namespacing = namespacing
         self._log = log
         self._lock = threading.Lock()
         self._unreadable: set[Path] = set()  # those that the log says so of
@@ -65,14 +81,15 @@ class RepositoryLayout:
             self._single = ModelLocation(model_name_of(file), file.parent, file)
 
     def models(self) -> dict[str, tuple[ModelLocation, ...]]:
-        """Return where each name is, by name; more than one place is a name given twice."""
+        """Return where each model is, by identifier; more than one place is a name given twice."""
         found: dict[str, tuple[ModelLocation, ...]] = {}
         if self._single is not None:
             found[self._single.name] = (self._single,)
         for repository in self._repositories:
             for entry in self._directories_of(repository):
-                location = ModelLocation(entry.name, entry)
-                found[entry.name] = (*found.get(entry.name, ()), location)
+                location = self._location(repository, entry.name)
+                known = found.get(location.identifier, ())
+                found[location.identifier] = (*known, location)
         return dict(sorted(found.items()))
 
     @property
@@ -81,15 +98,33 @@ class RepositoryLayout:
         with self._lock:
             return bool(self._unreadable)
 
-    def locate(self, name: str) -> tuple[ModelLocation, ...]:
-        """Return the places of one name, none where there is no such model."""
+    def locate(self, identifier: str) -> tuple[ModelLocation, ...]:
+        """Return the places of one model, none where there is no such model."""
+        return tuple(
+            place for place in self.named(name_of(identifier)) if place.identifier == identifier
+        )
+
+    def named(self, name: str) -> tuple[ModelLocation, ...]:
+        """Return the places of a name, of all namespaces."""
         if self._single is not None and name == self._single.name:
             return (self._single,)
-        if not name or name.startswith(".") or "/" in name:
+        if not name or name.startswith("."):
             return ()
-        paths = (repository / name for repository in self._repositories)
+        places = (self._location(repository, name) for repository in self._repositories)
         # os.path: a name that no file can have is no error here.
-        return tuple(ModelLocation(name, path) for path in paths if os.path.isdir(path))
+        return tuple(place for place in places if os.path.isdir(place.path))
+
+    def namespace_for(self, name: str, within: str) -> str:
+        """Return the namespace of what an ensemble in `within` calls `name`: its own goes first.
+
+        Else the only one that has it; empty, which is no namespace, where that leaves a choice.
+        """
+        found = [place.namespace for place in self.named(name)]
+        return within if within in found else found[0] if len(found) == 1 else ""
+
+    def _location(self, repository: Path, name: str) -> ModelLocation:
+        namespace = str(repository) if self._namespacing else ""
+        return ModelLocation(name, repository / name, namespace=namespace)
 
     def _directories_of(self, repository: Path) -> list[Path]:
         try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
@@ -34,12 +35,22 @@ from tritonpy.repository.serving_core import ServingCore
 class ServedVersion:
     """A version that serves, with its completed config."""
 
-    name: str
+    identifier: str  # what the core knows it by
     version: int
     config: ModelConfig
     load_duration_ns: int
     key: VersionKey
     labels: Mapping[str, tuple[str, ...]]  # by output
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return name_of(self.identifier)
+
+    @property
+    def namespace(self) -> str:
+        """The repository, where repositories may share names; else empty."""
+        return namespace_of(self.identifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class RepositoryParts:
 
 
 class ModelEntry:
-    """One model name. load and unload are confined(loader): one at a time; reading is free.
+    """One model. load and unload are confined(loader): one at a time; reading is free.
 
     Invariant: `served` has the config of every version that the core serves, and between the two
     steps of a change also of versions that it does not serve yet, or no more.

@@ -7,7 +7,7 @@ instances, inputs and outputs is said by each version that it stops, as in Trito
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,9 +113,12 @@ class ModelLoader:
         devices: Devices,
         complete_python_model: CompletePythonModel,
         composing: ComposingModels,
+        namespace_for: Callable[[str, str], str],
     ) -> None:
+        """`namespace_for` is RepositoryLayout's, asked where there are namespaces."""
         self._core = core
         self._composing = composing
+        self._namespace_for = namespace_for
         self._complete_python_model = complete_python_model
         self._log = log
         self._options = options
@@ -130,7 +133,7 @@ class ModelLoader:
     ) -> tuple[str, ...]:
         """Read which models a model is composed of; none where that cannot be read."""
         try:
-            given = self._read_config(location) if override is None else override
+            given = self._given_config(location, override)
         except (TritonError, OSError, UnicodeDecodeError):
             return ()  # the load will say so
         return composing_models(given)
@@ -143,7 +146,7 @@ class ModelLoader:
         try:
             # Before anything is read: what changes later is then seen as a change.
             stamps = read_stamps(location)
-            given = self._read_config(location) if override is None else override
+            given = self._given_config(location, override)
             config = normalize(self._complete(location, given), self._devices)
             directories = version_directories(location, self._log)
         except (OSError, UnicodeDecodeError) as error:
@@ -188,6 +191,18 @@ class ModelLoader:
                     f"{error.message}"
                 )
         return self._build_once(polled, version, in_place)
+
+    def _given_config(self, location: ModelLocation, override: ModelConfig | None) -> ModelConfig:
+        """Return what is given, with the namespaces of an ensemble's steps."""
+        given = ModelConfig()
+        given.CopyFrom(self._read_config(location) if override is None else override)
+        for step in given.ensemble_scheduling.step:
+            step.model_namespace = (
+                self._namespace_for(step.model_name, location.namespace)
+                if self._options.model_namespacing
+                else ""
+            )
+        return given
 
     def _read_config(self, location: ModelLocation) -> ModelConfig:
         if location.file is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from tritonpy.config.config_json import config_from_json
+from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
-from tritonpy.repository.dependencies import composing_models
 from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
 from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState
@@ -24,7 +25,9 @@ DUPLICATE = "model appears in two or more repositories"
 
 
 class ModelTable:
-    """Thread-safe. `composing` to `refuse` run on loader threads, one at a time for one model.
+    """The models by identifier, which is the name where there are no namespaces.
+
+    Thread-safe. `composing` to `refuse` run on loader threads, one at a time for one model.
 
     Does what `LoadSession` asks of models, and tells loads of ensembles what serves.
     """
@@ -36,30 +39,38 @@ class ModelTable:
         layout: RepositoryLayout,
         lifecycle: Lifecycle,
         clock: Clock,
-        make_loader: Callable[[ComposingModels], ModelLoader],
+        make_loader: Callable[[ComposingModels, Callable[[str, str], str]], ModelLoader],
     ) -> None:
         self._log = log
         self._layout = layout
         self._lifecycle = lifecycle
-        self._parts = RepositoryParts(core, make_loader(self), lifecycle, log, clock)
+        loader = make_loader(self, layout.namespace_for)
+        self._parts = RepositoryParts(core, loader, lifecycle, log, clock)
         self._lock = threading.Lock()
         self._entries: dict[str, ModelEntry] = {}
 
-    def find(self, name: str) -> ModelEntry | None:
+    def find(self, identifier: str) -> ModelEntry | None:
         """Return a model that was ever to load."""
         with self._lock:
-            return self._entries.get(name)
+            return self._entries.get(identifier)
 
-    def names(self) -> list[str]:
+    def identifiers(self) -> list[str]:
         """Return every model that was ever to load, in order."""
         with self._lock:
             return sorted(self._entries)
+
+    def called(self, name: str) -> list[str]:
+        """Return those of one name, or of one identifier."""
+        if self.find(name) is not None:
+            return [name]
+        return [one for one in self.identifiers() if name_of(one) == name]
 
     def composing(self, name: str, override: LoadOverride | None) -> Sequence[str]:
         """Read which models this one needs; none where that cannot be read."""
         if override is not None:
             with suppress(InvalidArgError):  # the load says so
-                return composing_models(config_from_json(override.config))
+                config = config_from_json(override.config)
+                return self._parts.loader.composing(self._place_of(name), config)
             return ()
         places = self._layout.locate(name)
         return self._entry(name).composing_on_disk(places[0]) if len(places) == 1 else ()
@@ -71,7 +82,7 @@ class ModelTable:
 
     def dependents(self, name: str) -> Sequence[str]:
         """Return the ensembles that serve, or would, and need this model directly."""
-        return [other for other in self.names() if name in self.served_composing(other)]
+        return [other for other in self.identifiers() if name in self.served_composing(other)]
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
@@ -165,6 +176,11 @@ class ModelTable:
             reason = "model not found in any model repository"
             self._log.error(f"failed to load '{name}': {reason}")
         raise poll_failure(name, reason)
+
+    def _place_of(self, identifier: str) -> ModelLocation:
+        """Return where a model would be whose config a call brings."""
+        namespace = namespace_of(identifier)
+        return ModelLocation(name_of(identifier), Path(namespace), namespace=namespace)
 
     def _entry(self, name: str) -> ModelEntry:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import InternalError, InvalidArgError
 from tritonpy.repository.layout import ModelLocation
 
@@ -16,12 +17,15 @@ class OverrideDirectory:
     Owns: the directory. Invariant: nothing is written outside of it, whatever the paths say.
     """
 
-    def __init__(self, name: str, files: Mapping[str, bytes]) -> None:
+    def __init__(self, identifier: str, files: Mapping[str, bytes]) -> None:
         """Write `files`, by path. InvalidArgError for one that leads elsewhere; blocks."""
         for path in files:
             _require_within(path)
         self._holder = TemporaryDirectory(prefix="tritonpy-")
-        self.location = ModelLocation(name, Path(self._holder.name, name))
+        name = name_of(identifier)
+        self.location = ModelLocation(
+            name, Path(self._holder.name, name), namespace=namespace_of(identifier)
+        )
         try:
             self.location.path.mkdir()
             for path, content in files.items():

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any
 
 from tritonpy.backends import CompletePythonModel
+from tritonpy.config.identifier import name_of
 from tritonpy.config.instance_groups import Devices
 from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository.change_watch import ChangeWatch
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.futures import joined
 from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
 from tritonpy.repository.load_parameters import (
@@ -68,7 +70,9 @@ class ModelRepository:
         self._core = core
         self._log = log
         self._options = options
-        self._layout = RepositoryLayout(options.paths, log, options.model_file)
+        self._layout = RepositoryLayout(
+            options.paths, log, options.model_file, namespacing=options.model_namespacing
+        )
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
         complete = complete_python_model or _refuse_python_model
@@ -124,7 +128,8 @@ class ModelRepository:
         self._require_explicit_control()
         require_loadable_name(name)
         override = override_of(parameters or {})
-        return self._session().load(name, override)
+        session = self._session()
+        return joined([session.load(model, override) for model in self._called(name)])
 
     def submit_unload(
         self, name: str, parameters: Mapping[str, ParameterValue] | None = None
@@ -132,11 +137,9 @@ class ModelRepository:
         """Begin to unload a model; one that is not known is unloaded already."""
         self._require_explicit_control()
         with_composing = unloads_dependents(parameters or {})
-        if self._models.find(name) is None:
-            done: Future[None] = Future()
-            done.set_result(None)
-            return done
-        return self._session().unload(name, with_composing=with_composing)
+        session = self._session()
+        models = self._models.called(name)
+        return joined([session.unload(one, with_composing=with_composing) for one in models])
 
     def load(self, name: str, parameters: Mapping[str, ParameterValue] | None = None) -> None:
         """Load a model and wait for it; errors as `submit_load`."""
@@ -152,8 +155,12 @@ class ModelRepository:
         places = self._layout.models()
         return [
             entry
-            for name in sorted(statuses.keys() | places.keys())
-            for entry in _index_entries(name, statuses.get(name), len(places.get(name, ())))
+            for model in sorted(
+                statuses.keys() | places.keys(), key=lambda one: (name_of(one), one)
+            )
+            for entry in _index_entries(
+                name_of(model), statuses.get(model), len(places.get(model, ()))
+            )
             if not ready_only or entry.state is ModelState.READY
         ]
 
@@ -163,8 +170,12 @@ class ModelRepository:
         Raises NotFoundError or UnavailableError with the texts that inference gives.
         """
         resolved = self._core.resolve_version(name, version)
-        entry = self._models.find(name)
-        served = None if entry is None else entry.served.get(resolved)
+        entries = [
+            entry for model in self._models.called(name) if (entry := self._models.find(model))
+        ]
+        served = next(
+            (entry.served[resolved] for entry in entries if resolved in entry.served), None
+        )
         if served is None:  # unloaded between the two looks
             raise UnavailableError(
                 f"Request for unknown model: '{name}' version {resolved} is not at ready state"
@@ -173,19 +184,27 @@ class ModelRepository:
 
     def ready_versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a model that serve, ascending; none for a model not known."""
-        return self._lifecycle.status(name).ready_versions
+        return tuple(
+            version
+            for model in self._models.called(name)
+            for version in self._lifecycle.status(model).ready_versions
+        )
 
     def served_versions(self, name: str) -> list[ServedVersion]:
         """Return every version of one model that serves, by number; none for one not known."""
-        entry = self._models.find(name)
+        return [one for model in self._models.called(name) for one in self._served_of(model)]
+
+    def all_served(self) -> list[ServedVersion]:
+        """Return every version that serves, by identifier and number."""
+        return [one for model in self._models.identifiers() for one in self._served_of(model)]
+
+    def _served_of(self, identifier: str) -> list[ServedVersion]:
+        entry = self._models.find(identifier)
         if entry is None:
             return []
         served = entry.served
-        return [served[version] for version in self.ready_versions(name) if version in served]
-
-    def all_served(self) -> list[ServedVersion]:
-        """Return every version that serves, by name and number."""
-        return [served for name in self._models.names() for served in self.served_versions(name)]
+        ready = self._lifecycle.status(identifier).ready_versions
+        return [served[version] for version in ready if version in served]
 
     def is_ready(self, *, strict: bool) -> bool:
         """Return whether the server can do what it should; not `strict` forgives failed models."""
@@ -230,8 +249,8 @@ class ModelRepository:
         self.begin_exit()
         self._threads.close()
         self._poller.join()
-        for name in self._models.names():
-            self._models.unload(name)
+        for model in self._models.identifiers():
+            self._models.unload(model)
 
     def _tell_listeners(self) -> None:
         for listener in self._listeners:
@@ -248,9 +267,15 @@ class ModelRepository:
     def _startup_names(self) -> list[str]:
         explicit = self._options.control_mode is ControlMode.EXPLICIT
         if explicit and self._options.startup_models != ("*",):
-            return list(self._options.startup_models)
+            return [model for name in self._options.startup_models for model in self._called(name)]
         models = self._layout.models()
         return list(self._watch.begin(read_trees(models)) if self._polls else models)
+
+    def _called(self, name: str) -> Sequence[str]:
+        """Return the identifiers of what is to load by a name; looks at directories for that."""
+        if not self._options.model_namespacing:
+            return (name,)
+        return [place.identifier for place in self._layout.named(name)] or (name,)
 
     @property
     def _polls(self) -> bool:
@@ -260,7 +285,7 @@ class ModelRepository:
         """Return the ensembles that could not load so far, and need one of these models."""
         return [
             name
-            for name in self._models.names()
+            for name in self._models.identifiers()
             if name not in changed
             and not self.ready_versions(name)
             and not set(changed).isdisjoint(self._models.composing(name, None))

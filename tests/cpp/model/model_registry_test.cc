@@ -64,6 +64,35 @@ TEST_F(ModelRegistryTest, says_what_it_does_not_have) {
     EXPECT_EQ(lookup(-1), "Not found: Request for unknown model: 'm' has no available versions");
 }
 
+TEST_F(ModelRegistryTest, a_name_in_several_namespaces_leads_to_the_only_one_that_serves) {
+    const auto publish_as = [&](const std::string& identifier, int64_t version) {
+        std::vector<std::unique_ptr<Model>> models;
+        models.push_back(make(make_config("m", version)));
+        return registry.publish(identifier, std::move(models), {});
+    };
+    publish_as("/a/m", 1);
+    registry.note_unavailable("/c/m", {9});
+    EXPECT_EQ(lookup(-1), "1");
+    EXPECT_EQ(lookup(-1, "/a/m"), "1");
+    publish_as("/b/m", 2);
+    const std::string ambiguous =
+        "Invalid argument: There are 2 identifiers of model 'm' in global map, model namespace "
+        "must be provided to resolve ambiguity.";
+    EXPECT_EQ(lookup(-1), ambiguous);
+    EXPECT_EQ(lookup(2), ambiguous);
+    EXPECT_EQ(registry.check_ready("m", 1).message(), ambiguous.substr(18));
+    EXPECT_EQ(lookup(-1, "/a/m"), "1");
+    EXPECT_EQ(lookup(-1, "/b/m"), "2");
+    EXPECT_EQ(lookup(-1, "other"),
+              "Invalid argument: Request for unknown model: 'other' is not found");
+    retire(registry.publish("/a/m", {}, {1}));
+    EXPECT_EQ(lookup(-1), "2");
+    EXPECT_EQ(lookup(1, "/a/m"),
+              "Unavailable: Request for unknown model: '/a/m' version 1 is not at ready state");
+    retire(registry.publish("/b/m", {}, {2}));
+    EXPECT_EQ(lookup(-1), "Not found: Request for unknown model: 'm' has no available versions");
+}
+
 TEST_F(ModelRegistryTest, versions_noted_as_unavailable_are_known_but_not_ready) {
     publish({1});
     registry.note_unavailable("m", {1, 3});

@@ -340,7 +340,7 @@ def test_an_option_without_effect_says_so_once(argument: str) -> None:
 
 @pytest.mark.parametrize(
     "argument",
-    ["--rate-limit=off", "--allow-client-shm=false", "--model-namespacing=0", "--http-port=1"],
+    ["--rate-limit=off", "--allow-client-shm=false", "--model-namespacing=true", "--http-port=1"],
 )
 def test_an_option_that_is_honoured_is_silent(argument: str) -> None:
     assert _warnings(argument) == ()
