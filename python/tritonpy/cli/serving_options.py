@@ -22,6 +22,9 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         "--disable-auto-complete-config", action="store_true", help="take configs as they are"
     )
     group.add_argument(
+        "--model-namespacing", metavar="BOOL", default="false", help="repositories may share names"
+    )
+    group.add_argument(
         "--backend-config",
         metavar="[BACKEND],KEY=VALUE",
         action="append",
@@ -43,6 +46,7 @@ def serving_options(
     words = [f"--model-repository={path}" for path in repositories]
     words += [f"--backend-config={setting}" for setting in parsed.backend_config]
     words.append(f"--backend-directory={parsed.backend_directory}")
+    words.append(f"--model-namespacing={parsed.model_namespacing}")
     if parsed.model_config_name is not None:
         words.append(f"--model-config-name={parsed.model_config_name}")
     if parsed.disable_auto_complete_config:

@@ -41,6 +41,7 @@ from tritonpy.inspection.python_file import python_file_problems
 from tritonpy.inspection.syntax_advice import syntax_problems
 from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelWarmup
+from tritonpy.repository.dependencies import with_namespaces
 from tritonpy.repository.layout import ModelLocation, config_file
 from tritonpy.repository.model_loader import backend_of, default_max_batch_size, model_file
 from tritonpy.repository.version_policy import choose_versions
@@ -81,10 +82,15 @@ class CheckedModel:
         )
 
 
-def check_model(location: ModelLocation, options: CheckOptions) -> CheckedModel:
-    """Check one model, an ensemble as far as that is possible without the models of its steps."""
+def check_model(
+    location: ModelLocation, options: CheckOptions, namespace_for: Callable[[str, str], str]
+) -> CheckedModel:
+    """Check one model, an ensemble as far as that is possible without the models of its steps.
+
+    `namespace_for` is RepositoryLayout's.
+    """
     try:
-        return _ModelCheck(location, options).run()
+        return _ModelCheck(location, options, namespace_for).run()
     except OSError as error:
         problem = Problem(
             location.path, f"cannot be read: {error}", "let the server's user read it"
@@ -95,7 +101,13 @@ def check_model(location: ModelLocation, options: CheckOptions) -> CheckedModel:
 class _ModelCheck:
     """The check of one model. Confined."""
 
-    def __init__(self, location: ModelLocation, options: CheckOptions) -> None:
+    def __init__(
+        self,
+        location: ModelLocation,
+        options: CheckOptions,
+        namespace_for: Callable[[str, str], str],
+    ) -> None:
+        self._namespace_for = namespace_for
         self._location = location
         self._options = options
         self._file = config_file(location, options.serving.config_name)
@@ -160,9 +172,8 @@ class _ModelCheck:
 
     def _completed(self, given: ModelConfig) -> ModelConfig:
         """Return the config with what the directory says, and every default."""
-        config = ModelConfig()
-        config.CopyFrom(given)
         name, tell = self._location.name, self._reasons.__setitem__
+        config = with_namespaces(given, self._location.namespace, self._namespace_for, tell)
         self._try(partial(require_directory_name, given, name))
         if given.name:
             config.name = name  # said above, where it is another

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tritonpy.config.identifier import name_of
 from tritonpy.config.platforms import ENSEMBLE
 from tritonpy.errors import InvalidArgError, NotFoundError, TritonError
 from tritonpy.inspection.layout_check import repository_problems
@@ -21,8 +22,8 @@ from tritonpy.repository.model_table import DUPLICATE
 class CheckedRepositories:
     """What is known after a check of everything."""
 
-    models: Mapping[str, CheckedModel]  # by name
-    problems: tuple[Problem, ...]  # of all models, by name, and of the repositories
+    models: Mapping[str, CheckedModel]  # by identifier
+    problems: tuple[Problem, ...]  # of all models, by identifier, and of the repositories
 
 
 def check_repositories(
@@ -32,13 +33,12 @@ def check_repositories(
 
     Raises as RepositoryLayout for what is no repository.
     """
-    places = RepositoryLayout(repositories, log).models()
+    checks = _checks(repositories, options, log)
     problems = [problem for one in repositories for problem in repository_problems(one)]
-    checks = _Checks(places, options)
-    models = {name: checks.checked(name) for name in places}
-    for name, model in models.items():
+    models = {identifier: checks.checked(identifier) for identifier in checks.places}
+    for identifier, model in models.items():
         problems += model.problems
-        problems += (_duplicate(other, places[name][0]) for other in places[name][1:])
+        problems += _duplicates(checks.places[identifier])
     return CheckedRepositories(models, tuple(problems))
 
 
@@ -47,23 +47,33 @@ def check_one(
 ) -> CheckedModel:
     """Check one model, and of the others only those that it is composed of.
 
-    Raises as RepositoryLayout, and NotFoundError for a model that is not there.
+    Raises as RepositoryLayout, NotFoundError for a model that is not there, InvalidArgError for one
+    that several repositories have, each for itself.
     """
-    places = RepositoryLayout(repositories, log).models()
-    if name not in places:
+    checks = _checks(repositories, options, log)
+    called = [identifier for identifier in checks.places if name_of(identifier) == name]
+    if not called:
         where = ", ".join(map(str, repositories))
         raise NotFoundError(f"there is no model '{name}' in {where}")
-    model = _Checks(places, options).checked(name)
-    duplicates = (_duplicate(other, places[name][0]) for other in places[name][1:])
-    return replace(model, problems=(*model.problems, *duplicates))
+    if len(called) > 1:
+        raise InvalidArgError(f"there are several models '{name}': {', '.join(called)}")
+    model = checks.checked(called[0])
+    return replace(model, problems=(*model.problems, *_duplicates(checks.places[called[0]])))
 
 
-def _duplicate(other: ModelLocation, first: ModelLocation) -> Problem:
-    return Problem(
-        other.path,
-        f"{DUPLICATE}: it is {first.path} too, and a server loads neither",
-        "rename or remove one of the directories",
-    )
+def _checks(repositories: Sequence[Path], options: CheckOptions, log: Logger) -> _Checks:
+    namespacing = options.serving.model_namespacing
+    return _Checks(RepositoryLayout(repositories, log, namespacing=namespacing), options)
+
+
+def _duplicates(places: Sequence[ModelLocation]) -> Iterator[Problem]:
+    for other in places[1:]:
+        yield Problem(
+            other.path,
+            f"{DUPLICATE}: it is {places[0].path} too, and a server loads neither",
+            "rename or remove one of the directories, or let repositories share names: "
+            "--model-namespacing=true",
+        )
 
 
 class _Checks:
@@ -72,10 +82,9 @@ class _Checks:
     It is what ensembles ask as they load.
     """
 
-    def __init__(
-        self, places: Mapping[str, Sequence[ModelLocation]], options: CheckOptions
-    ) -> None:
-        self._places = places
+    def __init__(self, layout: RepositoryLayout, options: CheckOptions) -> None:
+        self.places: Mapping[str, Sequence[ModelLocation]] = layout.models()  # by identifier
+        self._layout = layout
         self._options = options
         self._alone: dict[str, CheckedModel] = {}
         self._checked: dict[str, CheckedModel] = {}
@@ -89,11 +98,11 @@ class _Checks:
 
     def is_available(self, name: str) -> bool:
         """Return whether there is one place, and only one, where the model could be."""
-        return len(self._places.get(name, ())) == 1
+        return len(self.places.get(name, ())) == 1
 
     def serving(self, name: str) -> Mapping[int, ComposingVersion]:
         """Return the versions of a model that would serve."""
-        if name not in self._places:
+        if name not in self.places:
             return {}
         model = self.checked(name)
         if model.config is None or not model.is_sound:
@@ -110,7 +119,9 @@ class _Checks:
     def _check_alone(self, name: str) -> CheckedModel:
         known = self._alone.get(name)
         if known is None:
-            known = self._alone[name] = check_model(self._places[name][0], self._options)
+            place = self.places[name][0]
+            known = check_model(place, self._options, self._layout.namespace_for)
+            self._alone[name] = known
         return known
 
     def _check(self, model: CheckedModel) -> CheckedModel:
@@ -120,7 +131,7 @@ class _Checks:
             return model
         reasons = dict(model.reasons)
         try:
-            self._require_no_circle(model.config.name)
+            self._require_no_circle(model.location.identifier)
             loaded = load_ensemble(model.config, 1, model.labels, self, reasons.__setitem__)
         except TritonError as error:
             found = tuple(map(model.of_config.of, error.message.split("\n")))
@@ -138,7 +149,7 @@ class _Checks:
         waiting = [name]
         while waiting:
             one = waiting.pop()
-            if one in needs or one not in self._places:
+            if one in needs or one not in self.places:
                 continue
             config = self._check_alone(one).config
             needs[one] = () if config is None else composing_models(config)

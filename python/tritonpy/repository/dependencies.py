@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from tritonpy.config.identifier import step_identifier
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.protos.model_config_pb2 import ModelConfig
+
+
+def with_namespaces(
+    config: ModelConfig,
+    within: str,
+    namespace_for: Callable[[str, str], str],
+    tell: Tell = tell_nobody,
+) -> ModelConfig:
+    """Return a config whose steps say in which namespace each model is.
+
+    `within` is the config's own; `namespace_for` is RepositoryLayout's.
+    """
+    placed = ModelConfig()
+    placed.CopyFrom(config)
+    for index, step in enumerate(placed.ensemble_scheduling.step):
+        step.model_namespace = namespace_for(step.model_name, within)
+        if step.model_namespace:
+            field = f"ensemble_scheduling.step[{index}].model_namespace"
+            tell(field, "inferred: the repository that has the model")
+    return placed
 
 
 def composing_models(config: ModelConfig) -> tuple[str, ...]:

@@ -117,8 +117,11 @@ class RepositoryLayout:
     def namespace_for(self, name: str, within: str) -> str:
         """Return the namespace of what an ensemble in `within` calls `name`: its own goes first.
 
-        Else the only one that has it; empty, which is no namespace, where that leaves a choice.
+        Else the only one that has it; empty, which is no namespace, where that leaves a choice, or
+        where there are none.
         """
+        if not self._namespacing:
+            return ""
         found = [place.namespace for place in self.named(name)]
         return within if within in found else found[0] if len(found) == 1 else ""
 

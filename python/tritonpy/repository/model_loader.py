@@ -39,7 +39,7 @@ from tritonpy.errors import (
 )
 from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig
-from tritonpy.repository.dependencies import composing_models
+from tritonpy.repository.dependencies import composing_models, with_namespaces
 from tritonpy.repository.ensemble_loader import (
     ComposingModels,
     composing_fingerprint,
@@ -115,7 +115,7 @@ class ModelLoader:
         composing: ComposingModels,
         namespace_for: Callable[[str, str], str],
     ) -> None:
-        """`namespace_for` is RepositoryLayout's, asked where there are namespaces."""
+        """`namespace_for` is RepositoryLayout's."""
         self._core = core
         self._composing = composing
         self._namespace_for = namespace_for
@@ -193,16 +193,8 @@ class ModelLoader:
         return self._build_once(polled, version, in_place)
 
     def _given_config(self, location: ModelLocation, override: ModelConfig | None) -> ModelConfig:
-        """Return what is given, with the namespaces of an ensemble's steps."""
-        given = ModelConfig()
-        given.CopyFrom(self._read_config(location) if override is None else override)
-        for step in given.ensemble_scheduling.step:
-            step.model_namespace = (
-                self._namespace_for(step.model_name, location.namespace)
-                if self._options.model_namespacing
-                else ""
-            )
-        return given
+        given = self._read_config(location) if override is None else override
+        return with_namespaces(given, location.namespace, self._namespace_for)
 
     def _read_config(self, location: ModelLocation) -> ModelConfig:
         if location.file is not None:

@@ -12,7 +12,9 @@ import pytest
 from tests.python.inspection.mistake import GOOD, IO
 from tritonpy.config import OnnxSignature
 from tritonpy.core import Log, LogSettings
-from tritonpy.inspection import CheckOptions, check_repositories
+from tritonpy.errors import InvalidArgError
+from tritonpy.inspection import CheckOptions, check_one, check_repositories
+from tritonpy.options import RepositoryOptions
 
 
 def _never(_path: str) -> OnnxSignature:
@@ -73,3 +75,24 @@ def test_a_version_that_does_not_serve_cannot_be_a_step(tmp_path: Path, version:
     told = _told(tmp_path)
     assert len(told) == (version == 2)
     assert all("whose required version 2 is not loaded" in text for text in told)
+
+
+def test_repositories_that_share_names_are_checked_apart(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for repository, kind in ((first, "TYPE_FP32"), (second, "TYPE_INT32")):
+        _write(repository, "a", _ensemble("b").replace("TYPE_FP32", kind))
+        _write(repository, "b", GOOD.replace("TYPE_FP32", kind))
+    log = Log()
+    log.configure(LogSettings(info=False, warning=False, error=False))
+    shared = CheckOptions(_never, serving=RepositoryOptions(model_namespacing=True))
+    checked = check_repositories([first, second], shared, log)
+    assert checked.problems == ()
+    assert len(checked.models) == 4
+    with pytest.raises(InvalidArgError, match=f"several models 'a': {first}/a, {second}/a"):
+        check_one([first, second], "a", shared, log)
+    step = "ensemble_scheduling.step[0].model_namespace"
+    assert check_one([first], "a", shared, log).reasons[step] == (
+        "inferred: the repository that has the model"
+    )
+    apart = check_repositories([first, second], CheckOptions(_never), log)
+    assert "model appears in two or more repositories" in str(apart.problems)
