@@ -1,15 +1,16 @@
 """The two stages in which a config is made ready.
 
-Core stage, before a backend is asked: name, backend and file from the directory, defaults, every
-rule. Backend stage, with the signature that the backend read from the model file: batching, inputs
-and outputs, defaults and rules again, and config against model.
+Core stage, before a backend is asked: name, backend and file from the directory, and defaults. What
+rules that breaks is for the loader to say, since some stop a model and others only its versions.
+Backend stage, with the signature that the backend read from the model file: batching, inputs and
+outputs, defaults, every rule, and config against model.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tritonpy.config.autocomplete import complete_from_files, first_version_listing
+from tritonpy.config.autocomplete import complete_from_files, fill_name, first_version_listing
 from tritonpy.config.instance_groups import Devices
 from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import (
@@ -27,18 +28,18 @@ from tritonpy.protos.model_config_pb2 import ModelConfig
 def core_stage(
     config: ModelConfig, model_dir: Path, devices: Devices, *, auto_complete: bool = True
 ) -> ModelConfig:
-    """Return `config` completed from the files of `model_dir`, normalised and valid.
+    """Return `config` completed from the files of `model_dir` and normalised.
 
-    Raises InvalidArgError with every problem, one a line.
+    Raises InvalidArgError for another model's name, and where nothing tells the backend.
     """
-    completed = config
+    require_directory_name(config, model_dir.name)
     if auto_complete:
         files = first_version_listing(model_dir)
-        completed = complete_from_files(config, model_dir.name, files)
-    require_directory_name(completed, model_dir.name)
-    completed = normalize(completed, devices)
-    require_valid(completed, devices)
-    return completed
+        return normalize(complete_from_files(config, model_dir.name, files), devices)
+    named = ModelConfig()
+    named.CopyFrom(config)
+    fill_name(named, model_dir.name)
+    return normalize(named, devices)
 
 
 def require_directory_name(config: ModelConfig, directory_name: str) -> None:

@@ -12,12 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tritonpy.backends import Backend, CompletePythonModel, CompletionContext, find_backend
-from tritonpy.config.autocomplete import (
-    artefact_path,
-    complete_from_files,
-    fill_name,
-    first_version_listing,
-)
+from tritonpy.config.autocomplete import artefact_path
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_sequence import lower_sequence
@@ -27,7 +22,7 @@ from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
 from tritonpy.config.pbtxt import parse_config
 from tritonpy.config.platforms import ENSEMBLE
-from tritonpy.config.stages import require_directory_name
+from tritonpy.config.stages import core_stage
 from tritonpy.config.unsupported import gpu_features, unsupported_features, unsupported_scheduler
 from tritonpy.config.validate import raise_problems, validate
 from tritonpy.config.validate_io import batch_io_problems, io_problems
@@ -147,7 +142,7 @@ class ModelLoader:
             # Before anything is read: what changes later is then seen as a change.
             stamps = read_stamps(location)
             given = self._given_config(location, override)
-            config = normalize(self._complete(location, given), self._devices)
+            config = self._completed(location, given)
             directories = version_directories(location, self._log)
         except (OSError, UnicodeDecodeError) as error:
             raise InternalError(f"failed to read '{location.path}': {error}") from error
@@ -212,17 +207,11 @@ class ModelLoader:
             return ModelConfig()
         return parse_config(path.read_text(encoding="utf-8"), str(path))
 
-    def _complete(self, location: ModelLocation, given: ModelConfig) -> ModelConfig:
+    def _completed(self, location: ModelLocation, given: ModelConfig) -> ModelConfig:
         if location.file is not None:
-            return given
-        require_directory_name(given, location.name)
-        if self._options.auto_complete:
-            files = first_version_listing(location.path)
-            return complete_from_files(given, location.name, files)
-        named = ModelConfig()
-        named.CopyFrom(given)
-        fill_name(named, location.name)
-        return named
+            return normalize(given, self._devices)
+        auto_complete = self._options.auto_complete
+        return core_stage(given, location.path, self._devices, auto_complete=auto_complete)
 
     def _version_problems(self, config: ModelConfig) -> tuple[str, ...]:
         """Return what only versions say; raise everything when the model as a whole is wrong."""

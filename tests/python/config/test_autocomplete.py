@@ -18,6 +18,7 @@ from tritonpy.config import (
     core_stage,
     onnx_stage,
     parse_config,
+    validate,
 )
 from tritonpy.config.autocomplete import complete_from_files, first_version_listing
 from tritonpy.errors import InvalidArgError
@@ -165,9 +166,8 @@ def test_config_that_names_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_without_auto_complete_nothing_is_read_from_files(tmp_path: Path) -> None:
     config = parse_config('name: "m"', "config.pbtxt")
-    with pytest.raises(InvalidArgError) as caught:
-        core_stage(config, onnx_model_dir(tmp_path), CPU_ONLY, auto_complete=False)
-    assert caught.value.message == "must specify 'platform' or 'backend' for m"
+    core = core_stage(config, onnx_model_dir(tmp_path), CPU_ONLY, auto_complete=False)
+    assert validate(core, CPU_ONLY) == ["must specify 'platform' or 'backend' for m"]
     given = parse_config('name: "m" backend: "onnxruntime"', "config.pbtxt")
     core = core_stage(given, onnx_model_dir(tmp_path), CPU_ONLY, auto_complete=False)
     signature = OnnxSignature(inputs=(OnnxTensor("x", "FP32", (-1,)),), outputs=())
