@@ -21,6 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
+from tests.conformance.ensembles import ensemble_config, step
 from tests.conformance.gated_model import held, write_gated_model
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.python_models import write_python_model
@@ -181,3 +182,34 @@ def test_loads_and_unloads_of_one_model_at_once_all_succeed_and_the_last_word_co
         result = client.infer(name, {"INPUT0": _DATA})
         np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), _DATA)
         client.raw.unload_model(name)
+
+
+def test_an_ensemble_loads_after_what_it_is_composed_of_and_goes_with_it(
+    root: Path, server: RunningServer, client: Client
+) -> None:
+    part, whole = f"part_{client.protocol}", f"whole_{client.protocol}"
+    write_config(root / "models", part, identity_config("FP32"))
+    steps = [step(part, {"INPUT0": "I"}, {"OUTPUT0": "O"})]
+    config = ensemble_config(["I FP32 [ -1 ]"], ["O FP32 [ -1 ]"], steps)
+    write_config(root / "models", whole, config)
+    client.raw.load_model(whole)
+    server.wait_for(f"successfully loaded '{whole}'")
+    lines = server.output.splitlines()
+    loaded = next(at for at, line in enumerate(lines) if f"successfully loaded '{part}'" in line)
+    begun = next(at for at, line in enumerate(lines) if f"loading: {whole}:1" in line)
+    assert loaded < begun
+    client.raw.unload_model(whole, unload_dependents=True)
+    for model in (part, whole):
+        assert states(server, model) == [("1", "UNAVAILABLE", "unloaded")]
+
+
+@pytest.mark.parametrize("name", ["a/b", "/a", "../a", "a..b"])
+def test_a_name_that_is_a_path_is_refused(server: RunningServer, name: str) -> None:
+    with connect("grpc", server) as client:
+        with pytest.raises(InferenceServerException) as error:
+            client.raw.load_model(name)
+        client.raw.unload_model(name)  # which is none, and so is unloaded
+    assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
+    assert error.value.message() == (
+        f"invalid model name '{name}', model name must not contain path traversal characters"
+    )
