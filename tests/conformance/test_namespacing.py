@@ -109,6 +109,17 @@ def test_an_ensemble_finds_the_models_of_its_own_repository_first(
     assert _answer(client, f"own_{namespace}", kind).dtype == _ARRAYS[kind].dtype
 
 
+@pytest.mark.parametrize("namespace", _TYPES)
+def test_an_identifier_leaves_grpc_no_choice(
+    namespaced: RunningServer, root: Path, namespace: str
+) -> None:
+    kind = _TYPES[namespace]
+    with connect("grpc", namespaced) as client:
+        result = client.infer(f"{root / namespace}/shared", {"INPUT0": _ARRAYS[kind]})
+        assert result.as_numpy("OUTPUT0").dtype == _ARRAYS[kind].dtype
+        assert client.response(result)["model_name"] == "shared"
+
+
 def test_an_ensemble_borrows_what_only_another_repository_has(client: Client) -> None:
     assert _answer(client, "borrowing", "INT32").dtype == np.int32
 
