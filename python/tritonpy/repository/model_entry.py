@@ -89,6 +89,7 @@ class ModelEntry:
         self._parts = parts
         self._override: _Override | None = None
         self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
+        self._composing: tuple[str, ...] = ()  # of what serves: asked for all models at every load
         self._missed: tuple[str, ...] = ()  # what it is composed of, while it is suspended
 
     @property
@@ -99,8 +100,7 @@ class ModelEntry:
     @property
     def composing(self) -> tuple[str, ...]:
         """The models that an ensemble serves with, or would if none of them were missing."""
-        served = self._served
-        return composing_models(served[max(served)].config) if served else self._missed
+        return self._composing if self._served else self._missed
 
     @property
     def override_location(self) -> ModelLocation | None:
@@ -286,7 +286,7 @@ class ModelEntry:
         }
         retired = [version for version in old if version not in selected]
         # Configs are there before the core serves the versions, and until it serves them no more.
-        self._served = {**old, **kept, **new}
+        self._note_served({**old, **kept, **new})
         if built:
             # Apart, because replacing a version blocks until the old one is idle: what is new
             # serves by then, and is to read READY.
@@ -305,14 +305,18 @@ class ModelEntry:
         if built:
             self._parts.lifecycle.ready(self._name, [one.version for one in built])
 
+    def _note_served(self, served: Mapping[int, ServedVersion]) -> None:
+        self._composing = composing_models(served[max(served)].config) if served else ()
+        self._served = served
+
     def _retire(self, versions: Iterable[int]) -> None:
         parts = self._parts
         gone = tuple(versions)
         parts.lifecycle.unloading(self._name, gone)
         parts.core.publish(self._name, [], gone)
-        self._served = {
-            version: served for version, served in self._served.items() if version not in gone
-        }
+        self._note_served(
+            {version: one for version, one in self._served.items() if version not in gone}
+        )
         parts.lifecycle.unloaded(self._name, gone)
         for version in gone:
             parts.log.info(f"successfully unloaded '{self._name}' version {version}")

@@ -128,10 +128,12 @@ class ModelLoader:
     ) -> tuple[str, ...]:
         """Read which models a model is composed of; none where that cannot be read."""
         try:
-            given = self._given_config(location, override)
+            # Parsing takes most of the time that a small model takes to load.
+            if override is None and not _may_be_ensemble(self.config_file(location)):
+                return ()
+            return composing_models(self._given_config(location, override))
         except (TritonError, OSError, UnicodeDecodeError):
             return ()  # the load will say so
-        return composing_models(given)
 
     def poll(self, location: ModelLocation, override: ModelConfig | None = None) -> PolledModel:
         """Read a model's config (or take `override` for it) and choose its versions.
@@ -326,6 +328,10 @@ def model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
 
 def _labels(config: ModelConfig, location: ModelLocation) -> Mapping[str, tuple[str, ...]]:
     return {} if location.file is not None else read_labels(config, location.path)
+
+
+def _may_be_ensemble(file: Path) -> bool:
+    return b"ensemble_scheduling" in file.read_bytes()
 
 
 def _fingerprint(config: ModelConfig) -> bytes:

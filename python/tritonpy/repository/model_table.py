@@ -82,7 +82,8 @@ class ModelTable:
 
     def dependents(self, name: str) -> Sequence[str]:
         """Return the ensembles that serve, or would, and need this model directly."""
-        return [other for other in self.identifiers() if name in self.served_composing(other)]
+        with self._lock:
+            return sorted(other for other, entry in self._entries.items() if name in entry.composing)
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
