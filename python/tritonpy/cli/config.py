@@ -14,7 +14,7 @@ from tritonpy.cli.serving_options import add_serving_options, serving_options
 from tritonpy.config import ModelConfig, config_from_json, config_to_json, print_config
 from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
 from tritonpy.errors import TritonError
-from tritonpy.inspection import CheckedModel, CheckOptions, annotated, check_one
+from tritonpy.inspection import CheckOptions, annotated, check_file, check_one
 from tritonpy.options import PythonOptions, RepositoryOptions
 from tritonpy.worker_host import WorkerHost, cache_directory
 
@@ -33,12 +33,15 @@ def run(arguments: Sequence[str]) -> int:
     parsed = parser.parse_args(arguments)
     if parsed.url is not None:
         return _print_served(parsed)
-    directory = Path(os.path.abspath(parsed.model))  # `.` has a name too, and links keep theirs
-    repositories = parsed.repo or [directory.parent]
-    name = parsed.model if parsed.repo else directory.name
+    path = Path(os.path.abspath(parsed.model))  # `.` has a name too, and links keep theirs
+    repositories = parsed.repo or [path.parent]
     serving = serving_options(parser, parsed, *repositories)
     try:
-        model = _checked(repositories, name, serving)
+        if not parsed.repo and path.is_file():
+            model = check_file(path, *_means(serving))
+        else:
+            name = parsed.model if parsed.repo else path.name
+            model = check_one(repositories, name, *_means(serving))
     except TritonError as error:
         print(f"tritonpy config: {error.message}", file=sys.stderr)
         return 1
@@ -50,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _checked(repositories: Sequence[Path], name: str, serving: RepositoryOptions) -> CheckedModel:
+def _means(serving: RepositoryOptions) -> tuple[CheckOptions, Log]:
+    """Return what a model is looked at with, as a server that is started like this would."""
     log = Log()
     log.configure(LogSettings(info=False, warning=False, error=False))  # it is all in the problems
     workers = WorkerHost(
@@ -62,7 +66,7 @@ def _checked(repositories: Sequence[Path], name: str, serving: RepositoryOptions
     options = CheckOptions(
         Core(log, onnxruntime_library_path()).describe_onnx_model, workers.complete, serving
     )
-    return check_one(repositories, name, options, log)
+    return options, log
 
 
 def _print_served(parsed: argparse.Namespace) -> int:
@@ -82,7 +86,7 @@ def _json(config: ModelConfig) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("tritonpy config", description=_DESCRIPTION)
     parser.add_argument(
-        "model", help="the model's directory; with --repo or --url the model's name"
+        "model", help="the model's directory, or its file; with --repo or --url its name"
     )
     parser.add_argument(
         "--repo",

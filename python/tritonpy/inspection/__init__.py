@@ -5,6 +5,7 @@ from tritonpy.inspection.model_check import CheckedModel, CheckOptions
 from tritonpy.inspection.problem import Problem, Severity
 from tritonpy.inspection.repository_check import (
     CheckedRepositories,
+    check_file,
     check_one,
     check_repositories,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Problem",
     "Severity",
     "annotated",
+    "check_file",
     "check_one",
     "check_repositories",
 ]

@@ -155,6 +155,12 @@ _MODEL: Final[tuple[tuple[str, str, str | Callable[[dict[str, str]], str]], ...]
         'write string_value: "yes" or "no"',
     ),
     (
+        r"EXECUTION_ENV_PATH '",
+        "parameters[EXECUTION_ENV_PATH]",
+        "name a directory with bin/python, an interpreter, or a packed environment; "
+        "$$TRITON_MODEL_DIRECTORY stands for the model's directory",
+    ),
+    (
         r"unknown Execution Accelerator",
         "optimization.execution_accelerators",
         "remove the accelerator: ONNX models run on the CPU without one",

@@ -43,8 +43,14 @@ from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig, ModelWarmup
 from tritonpy.repository.dependencies import with_namespaces
 from tritonpy.repository.layout import ModelLocation, config_file
-from tritonpy.repository.model_loader import backend_of, default_max_batch_size, model_file
+from tritonpy.repository.model_loader import (
+    backend_of,
+    config_of_file,
+    default_max_batch_size,
+    model_file,
+)
 from tritonpy.repository.version_policy import choose_versions
+from tritonpy.worker_host import environment_path
 
 _Result = TypeVar("_Result")
 
@@ -118,9 +124,7 @@ class _ModelCheck:
 
     def run(self) -> CheckedModel:
         """Return what is known in the end."""
-        self._problems += model_directory_problems(self._location, self._file)
-        text = self._read()
-        given = None if text is None else self._parsed(text)
+        text, given = self._given()
         if text is None or given is None:
             return CheckedModel(self._location, tuple(self._problems))
         of_config = self._of_config = ConfigProblems(self._shown_file, text, given)
@@ -145,7 +149,17 @@ class _ModelCheck:
 
     @property
     def _shown_file(self) -> Path:
+        if self._location.file is not None:
+            return self._location.file
         return self._file if self._file.is_file() else self._location.path
+
+    def _given(self) -> tuple[str | None, ModelConfig | None]:
+        """Return the config that is given, as text too; None for a mistake that was told."""
+        if self._location.file is not None:
+            return "", config_of_file(self._location, self._reasons.__setitem__)
+        self._problems += model_directory_problems(self._location, self._file)
+        text = self._read()
+        return text, None if text is None else self._parsed(text)
 
     def _read(self) -> str | None:
         """Return the config's text, empty where there is none to be read; None for a mistake."""
@@ -172,6 +186,8 @@ class _ModelCheck:
 
     def _completed(self, given: ModelConfig) -> ModelConfig:
         """Return the config with what the directory says, and every default."""
+        if self._location.file is not None:
+            return normalize(given, self._options.devices, self._reasons.__setitem__)
         name, tell = self._location.name, self._reasons.__setitem__
         config = with_namespaces(given, self._location.namespace, self._namespace_for, tell)
         self._try(partial(require_directory_name, given, name))
@@ -219,6 +235,7 @@ class _ModelCheck:
             file = self._model_file(backend, config, directory)
             if file is None:
                 continue
+            self._check_environment(backend, config, file, version)
             reasons = dict(filled)
             done = self._complete(backend, config, file, version, reasons.__setitem__)
             if done is not None:
@@ -266,6 +283,15 @@ class _ModelCheck:
         except TritonError as error:
             self._tell_of_file(file, error)
         return None
+
+    def _check_environment(
+        self, backend: Backend, config: ModelConfig, file: Path, version: int
+    ) -> None:
+        if backend.worker_spec is not None:
+            directory = self._location.path
+            spec = backend.worker_spec(config, version, file, directory)
+            if spec.execution_env_path:
+                self._try(partial(environment_path, spec.execution_env_path, directory))
 
     def _tell_of_file(self, file: Path, error: TritonError) -> None:
         """Tell what a backend says: of the config, where a rule says it, else of the file."""

@@ -61,6 +61,13 @@ def check_one(
     return replace(model, problems=(*model.problems, *_duplicates(checks.places[called[0]])))
 
 
+def check_file(file: Path, options: CheckOptions, log: Logger) -> CheckedModel:
+    """Check a model of a single file, which needs no repository."""
+    checks = _Checks(RepositoryLayout((), log, file), options)
+    (identifier,) = checks.places
+    return checks.checked(identifier)
+
+
 def _checks(repositories: Sequence[Path], options: CheckOptions, log: Logger) -> _Checks:
     namespacing = options.serving.model_namespacing
     return _Checks(RepositoryLayout(repositories, log, namespacing=namespacing), options)

@@ -22,6 +22,7 @@ from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
 from tritonpy.config.pbtxt import parse_config
 from tritonpy.config.platforms import ENSEMBLE
+from tritonpy.config.provenance import Tell, tell_nobody
 from tritonpy.config.stages import core_stage
 from tritonpy.config.unsupported import gpu_features, unsupported_features, unsupported_scheduler
 from tritonpy.config.validate import raise_problems, validate
@@ -195,13 +196,7 @@ class ModelLoader:
 
     def _read_config(self, location: ModelLocation) -> ModelConfig:
         if location.file is not None:
-            is_python = location.file.suffix == ".py"
-            return ModelConfig(
-                name=location.name,
-                platform="" if is_python else "onnxruntime_onnx",
-                backend="python" if is_python else "onnxruntime",
-                default_model_filename=location.file.name,
-            )
+            return config_of_file(location)
         path = self.config_file(location)
         if not path.is_file():
             if not self._options.auto_complete:
@@ -283,6 +278,21 @@ class ModelLoader:
             auto_complete=self._options.auto_complete,
             default_max_batch_size=default_max_batch_size(self._options, backend),
         )
+
+
+def config_of_file(location: ModelLocation, tell: Tell = tell_nobody) -> ModelConfig:
+    """Return the config of a model of a single file, which gives none. REQUIRES: it has a file."""
+    assert location.file is not None
+    is_python = location.file.suffix == ".py"
+    config = ModelConfig(
+        name=location.name,
+        platform="" if is_python else "onnxruntime_onnx",
+        backend="python" if is_python else "onnxruntime",
+        default_model_filename=location.file.name,
+    )
+    for field, _ in config.ListFields():
+        tell(field.name, "inferred: from the name of the file")
+    return config
 
 
 def default_max_batch_size(options: RepositoryOptions, backend: Backend) -> int:

@@ -5,7 +5,7 @@ the process, what it prints, and a control channel for everything that is not in
 """
 
 from tritonpy.worker_host.host import ReadyCheck, WorkerHost
-from tritonpy.worker_host.interpreter import Interpreters, cache_directory
+from tritonpy.worker_host.interpreter import Interpreters, cache_directory, environment_path
 from tritonpy.worker_host.metric_store import MetricFamilyValue, MetricStore, MetricValue
 from tritonpy.worker_host.model_control import ModelControl
 from tritonpy.worker_host.spec import WorkerSpec, worker_spec
@@ -20,5 +20,6 @@ __all__ = [
     "WorkerHost",
     "WorkerSpec",
     "cache_directory",
+    "environment_path",
     "worker_spec",
 ]

@@ -58,11 +58,9 @@ class Interpreters:
         """
         if not execution_env_path:
             return Interpreter(Path(sys.executable))
-        path = _resolved(execution_env_path, model_directory)
+        path = environment_path(execution_env_path, model_directory)
         if path.is_dir():
             return _interpreter_in(path, execution_env_path)
-        if not path.is_file():
-            raise InvalidArgError(f"EXECUTION_ENV_PATH '{execution_env_path}' does not exist")
         if tarfile.is_tarfile(path):
             return _interpreter_in(self._unpacked(path), execution_env_path)
         if not os.access(path, os.X_OK):
@@ -109,10 +107,15 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     return Path(caches) / "tritonpy" / "environments"
 
 
-def _resolved(text: str, model_directory: Path) -> Path:
-    if text.startswith(MODEL_DIRECTORY):
-        return model_directory / text.removeprefix(MODEL_DIRECTORY).lstrip("/")
-    return Path(text).absolute()
+def environment_path(execution_env_path: str, model_directory: Path) -> Path:
+    """Return the directory, interpreter or archive that is meant; InvalidArgError for none."""
+    if execution_env_path.startswith(MODEL_DIRECTORY):
+        path = model_directory / execution_env_path.removeprefix(MODEL_DIRECTORY).lstrip("/")
+    else:
+        path = Path(execution_env_path).absolute()
+    if not (path.is_dir() or path.is_file()):
+        raise InvalidArgError(f"EXECUTION_ENV_PATH '{execution_env_path}' does not exist")
+    return path
 
 
 def _interpreter_in(home: Path, named: str) -> Interpreter:

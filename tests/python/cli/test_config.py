@@ -66,6 +66,20 @@ def test_the_text_reads_back_as_the_config_that_the_json_has(
     assert json.loads(as_json) == config_to_json(parse_config(text, "printed"))
 
 
+def test_a_model_of_a_single_file_has_a_config_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_onnx(tmp_path, "m", add_sub_model())
+    file = tmp_path / "small.onnx"
+    (tmp_path / "m" / "1" / "model.onnx").rename(file)
+    (tmp_path / "config.pbtxt").write_text("not read")
+    status, text, errors = _config(capsys, file)
+    assert (status, errors) == (0, "")
+    lines = text.splitlines()
+    assert 'name: "small"  # inferred: from the name of the file' in lines
+    assert "input {  # inferred: from the ONNX model's input, FP32 [-1,16]" in lines
+
+
 def test_a_python_model_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = _write_python(tmp_path, "config.set_max_batch_size(3)")
     status, text, _ = _config(capsys, model)

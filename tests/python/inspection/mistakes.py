@@ -148,6 +148,14 @@ MODEL = (
 )
 FILES = (
     Mistake(
+        "environment_missing",
+        'backend: "python"\nparameters { key: "EXECUTION_ENV_PATH"\n'
+        'value { string_value: "$$TRITON_MODEL_DIRECTORY/env" } }',
+        "2 parameters[EXECUTION_ENV_PATH]",
+        "bin/python",
+        {"m/1/model.py": "class TritonPythonModel:\n    def execute(self, requests): ...\n"},
+    ),
+    Mistake(
         "warmup_input_misspelt",
         f'{GOOD}model_warmup {{ name: "w" batch_size: 1\ninputs {{ key: "X" value {{ '
         "data_type: TYPE_FP32 dims: [ 4 ] zero_data: true } } }",
