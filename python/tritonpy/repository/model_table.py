@@ -70,7 +70,8 @@ class ModelTable:
         if override is not None:
             with suppress(InvalidArgError):  # the load says so
                 config = config_from_json(override.config)
-                return self._parts.loader.composing(self._place_of(name), config)
+                location = ModelLocation(name_of(name), Path(name), namespace=namespace_of(name))
+                return self._parts.loader.composing(location, config)
             return ()
         places = self._layout.locate(name)
         return self._entry(name).composing_on_disk(places[0]) if len(places) == 1 else ()
@@ -177,11 +178,6 @@ class ModelTable:
             reason = "model not found in any model repository"
             self._log.error(f"failed to load '{name}': {reason}")
         raise poll_failure(name, reason)
-
-    def _place_of(self, identifier: str) -> ModelLocation:
-        """Return where a model would be whose config a call brings."""
-        namespace = namespace_of(identifier)
-        return ModelLocation(name_of(identifier), Path(namespace), namespace=namespace)
 
     def _entry(self, name: str) -> ModelEntry:
         with self._lock:
