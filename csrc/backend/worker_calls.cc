@@ -117,9 +117,22 @@ void WorkerCalls::drain(WorkerSession& session) {
         if (call == calls_.end()) {
             continue;  // of a worker that has died
         }
+        if (call->second.waiting.size() >= kMaxWaiting) {
+            give_up(call->second, *response);
+        }
         call->second.waiting.push_back(std::move(response));
         send_answers(call, session);
     }
+}
+
+void WorkerCalls::give_up(Call& call, InferenceResponse& latest) const {
+    call.cancellation->requested.store(true, std::memory_order_relaxed);
+    call.waiting.clear();
+    latest.outputs.clear();
+    latest.final = true;
+    latest.status = unavailable("model '" + latest.model->name + "' has answered " +
+                                std::to_string(kMaxWaiting) +
+                                " times more than the model that asked it has read");
 }
 
 void WorkerCalls::send_answers(Calls::iterator place, WorkerSession& session) {

@@ -53,6 +53,9 @@ class WorkerCalls {
     // Bytes of one call's answers that lie unread: enough that a model that reads as fast as
     // another answers never waits for it.
     static constexpr uint64_t kMaxUnread = uint64_t{4} << 20;
+    // Further answers of a call that may wait here. Whoever answers with bytes is made to wait long
+    // before, by the blocks that do not come home; errors and answers without outputs have none.
+    static constexpr size_t kMaxWaiting = 16384;
 
     // `door` may be null: then every call is refused.
     WorkerCalls(InferenceDoor* door, Wakeup& wakeup)
@@ -93,6 +96,8 @@ class WorkerCalls {
     Status submit(InferMessage& message, uint64_t tag);
     Status check(const InferMessage& message) const;
     Calls::iterator call_of(uint64_t handle);
+    // Ends a call whose answers nobody reads: the next is an error, and the last.
+    void give_up(Call& call, InferenceResponse& latest) const;
     // Sends what the worker is to have now; forgets the call after its last answer.
     void send_answers(Calls::iterator call, WorkerSession& session);
     static void queue_answer(AnswerKey key, std::unique_ptr<InferenceResponse> response,

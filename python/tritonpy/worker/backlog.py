@@ -3,7 +3,8 @@
 The server gives a block of outputs back when the last byte of it is written to the client's
 connection, or copied for the model that asked, which is done as that takes what it was given. So a
 model that answers faster than its client reads sees its blocks stay away. Who sends waits then,
-rather than that responses pile up until the server cuts them off.
+rather than that responses pile up until the server cuts them off. (Responses without bytes have no
+block; the server bounds their number.)
 """
 
 from __future__ import annotations

@@ -231,6 +231,30 @@ TEST_F(WorkerModelsTest, a_caller_that_cancels_gets_the_end_of_what_waits_for_it
     });
 }
 
+TEST_F(WorkerModelsTest, answers_without_bytes_that_nobody_takes_end_their_call) {
+    constexpr uint64_t kSent = WorkerCalls::kMaxUnread / SharedArena::kSmallestBlock;
+    launcher.add([](FakeWorker& worker) {
+        while (auto requests = worker.read_execute()) {
+            worker.leave_open(1);
+            for (uint64_t count = kSent + WorkerCalls::kMaxWaiting + 1; count > 0; --count) {
+                worker.respond(requests->at(0).key, false, MadeResponse());
+            }
+            worker.respond(requests->at(0).key, true, std::nullopt);
+        }
+    });
+    publish("stream", "python", true);
+    publish_caller([](FakeWorker& worker) {
+        worker.infer(1, "stream", {7}, true);
+        for (uint64_t count = 0; count < kSent; ++count) {
+            ASSERT_FALSE(worker.read_answer()->final);
+        }
+        auto last = worker.read_answer();
+        EXPECT_TRUE(last->final);
+        EXPECT_EQ(last->error, "model 'stream' has answered 16384 times more than the model that "
+                               "asked it has read");
+    });
+}
+
 TEST_F(WorkerModelsTest, an_answer_larger_than_what_may_lie_unread_passes) {
     const std::string huge(WorkerCalls::kMaxUnread + sizeof(float), 'x');
     launcher.add([&](FakeWorker& worker) {
