@@ -18,9 +18,11 @@ _model_directory = ""
 
 
 def current() -> Worker:
-    """Return the worker; TritonModelException in a process that is none."""
+    """Return the worker; TritonModelException in a process that serves no model."""
     if _current is None:
-        raise TritonModelException("This works only inside of a Python model's worker process.")
+        raise TritonModelException(
+            "This works only in a Python model that is served, not in 'auto_complete_config'."
+        )
     return _current
 
 

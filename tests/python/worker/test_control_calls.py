@@ -161,6 +161,25 @@ def test_models_are_loaded_unloaded_and_asked_for(start: Start) -> None:
     ]
 
 
+def test_models_are_not_loaded_in_finalize(start: Start) -> None:
+    server = start("""
+class TritonPythonModel:
+    def execute(self, requests):
+        return []
+    def finalize(self):
+        for change in (pb_utils.load_model, pb_utils.unload_model):
+            try:
+                change("a")
+            except pb_utils.TritonModelException as error:
+                print(error)
+""")
+    assert server.unload() == 0
+    assert server.process.communicate()[0].decode().splitlines() == [
+        "Failed to load model: a model cannot load others in its 'finalize'.",
+        "Failed to unload model: a model cannot unload others in its 'finalize'.",
+    ]
+
+
 def test_objections_of_the_server_raise_with_its_text(start: Start) -> None:
     refusal = "Failed to load model: no such model"
     text, _ = said(start, "pb_utils.load_model('a')", lambda _: ValueError(refusal))

@@ -204,6 +204,11 @@ def test_model_without_auto_complete_has_nothing_to_say(start: Start) -> None:
             "auto_complete_config function in model 'm' must return a valid pb.ModelConfig object.",
         ),
         ("undefined_variable", "NameError: name 'undefined_variable' is not defined"),
+        (
+            "pb_utils.load_model('other')",
+            "TritonModelException: This works only in a Python model that is served, not in "
+            "'auto_complete_config'.",
+        ),
     ],
 )
 def test_auto_complete_that_fails_says_why(start: Start, body: str, text: str) -> None:

@@ -5,6 +5,7 @@ Method: values in, values out; capsules go through numpy, and BF16 ones through 
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import ml_dtypes
@@ -30,6 +31,15 @@ class Owner:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._device
+
+
+def on_gpu() -> object:
+    """Return a capsule that says of an array's memory that a GPU has it."""
+    capsule = numpy.zeros(2).__dlpack__()
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+    ctypes.c_int32.from_address(int(get(capsule, b"dltensor")) + 8).value = 2  # behind the data
+    return capsule
 
 
 @pytest.mark.parametrize("code", sorted(NUMPY_TYPES))
@@ -91,6 +101,10 @@ def test_bf16_crosses_by_dlpack_but_has_no_numpy_view() -> None:
         (
             lambda: pb_utils.Tensor.from_dlpack("", Owner(numpy.zeros(2))),
             "Tensor name cannot be an empty string.",
+        ),
+        (
+            lambda: pb_utils.Tensor.from_dlpack("x", on_gpu()),
+            "Tensor is stored in GPU and cannot be converted to NumPy.",
         ),
         (
             lambda: pb_utils.Tensor.from_dlpack("x", 5),
