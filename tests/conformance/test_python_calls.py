@@ -235,7 +235,7 @@ def test_a_server_stops_while_a_sender_waits_for_its_client(frontend: str, tmp_p
         server.ask_to_stop()
         status = server.wait()
         may_go_on.set()
-        assert status in (0, 1)  # whether the stop or the flood is first to cut the stream
+        assert status == 1, "the flood cannot end, so the exit timeout cuts it"
         assert process_ends(worker.pid)
 
 
