@@ -6,6 +6,9 @@ measured just before. The same model is served with several fixed delays of the 
 with no delay and two queue timeouts (what a careful operator would set up), and with the objective;
 each takes its turn at each load. Goodput is the share of requests that were answered
 within the objective, seen by the client; late is the share of the answers that came after it.
+
+By default that is a look of a minute; figures to be quoted take `--loads 0.5 0.75 1 1.25 1.5
+--seconds 10`, which is eight minutes.
 """
 
 from __future__ import annotations
@@ -203,9 +206,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.latency_objective", description=__doc__)
     parser.add_argument("--objective-ms", type=float, default=200.0, help="as the client sees it")
     parser.add_argument("--network-ms", type=float, default=20.0, help="of it, not the server's")
-    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 0.75, 1.0, 1.25, 1.5])
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.75, 1.25])
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
     options = parser.parse_args()
     objective_us = round(options.objective_ms * 1000)
     config_us = objective_us - round(options.network_ms * 1000)
