@@ -52,6 +52,7 @@ struct ExecutorConfig {
     std::vector<std::string> state_outputs;
     std::map<std::string, std::string> parameters;
     std::optional<int32_t> graph_optimization_level;  // optimization.graph.level
+    std::vector<std::string> op_libraries;  // shared libraries of operators that the model uses
     size_t instance_count = 1;
     bool decoupled = false;
     // Backend "python": what the launcher of workers needs to know, opaque here; and after how many

@@ -134,6 +134,7 @@ inline constexpr Entry<25, Error*(SessionOptions*, int)> kSetInterOpThreads;
 inline constexpr Entry<120, Error*(SessionOptions*)> kUseSharedThreads;
 inline constexpr Entry<130, Error*(SessionOptions*, const char* key, const char* value)>
     kAddSessionConfigEntry;
+inline constexpr Entry<228, Error*(SessionOptions*, const char* path)> kRegisterOpLibrary;
 inline constexpr Entry<266, Error*(SessionOptions*, LogFunction, void* context)> kSetLogFunction;
 inline constexpr Entry<100, void(SessionOptions*)> kReleaseSessionOptions;
 

@@ -53,6 +53,7 @@ Result<OnnxSessionOptions> read_onnx_session_options(const ExecutorConfig& confi
                                                      size_t usable) {
     OnnxSessionOptions options;
     options.graph_optimization = graph_optimization_of(config.graph_optimization_level);
+    options.op_libraries = config.op_libraries;
 
     TRITONPY_ASSIGN_OR_RETURN(int mode, int_parameter(config.parameters, "execution_mode", 0));
     if (mode != 0 && mode != 1) {

@@ -56,6 +56,8 @@ struct OnnxSessionOptions {
     bool memory_pattern = true;
     // Key and value as ONNX Runtime documents them; later ones win.
     std::vector<std::pair<std::string, std::string>> config_entries;
+    // Shared libraries that export RegisterCustomOps, by path or by a name that the loader finds.
+    std::vector<std::string> op_libraries;
     // Devices whose arenas give their idle memory back after every run, e.g. "cpu:0"; empty: none.
     std::string arena_shrinkage;
 

@@ -57,6 +57,9 @@ Result<OnnxOwned<ort::SessionOptions>> make_options(const OnnxRuntimeLibrary& li
         TRITONPY_RETURN_IF_ERROR(
             library.call(ort::kAddSessionConfigEntry, made, key.c_str(), value.c_str()));
     }
+    for (const std::string& path : options.op_libraries) {
+        TRITONPY_RETURN_IF_ERROR(library.call(ort::kRegisterOpLibrary, made, path.c_str()));
+    }
     return owned;
 }
 

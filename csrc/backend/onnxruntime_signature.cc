@@ -146,7 +146,8 @@ Result<OnnxSignature> read_onnx_signature(const OnnxRuntimeLibrary& library,
 }
 
 Result<OnnxSignature> describe_onnx_model(const std::string& onnxruntime_library,
-                                          const std::string& model_path, Log& log) {
+                                          const std::string& model_path, Log& log,
+                                          const std::vector<std::string>& op_libraries) {
     std::optional<std::string> file = find_onnx_file(model_path);
     if (!file) {
         return unavailable("unable to find '" + model_path + "'");
@@ -154,6 +155,7 @@ Result<OnnxSignature> describe_onnx_model(const std::string& onnxruntime_library
     TRITONPY_ASSIGN_OR_RETURN(auto library, OnnxRuntimeLibrary::open(onnxruntime_library));
     OnnxSessionOptions options;
     options.graph_optimization = ort::GraphOptimization::kNone;
+    options.op_libraries = op_libraries;
     options.config_entries = {{"session.disable_prepacking", "1"}};  // it will never run
     TRITONPY_ASSIGN_OR_RETURN(auto session,
                               OnnxSession::open(std::move(library), *file, options, log));

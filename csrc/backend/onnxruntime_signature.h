@@ -43,8 +43,10 @@ Result<OnnxSignature> read_onnx_signature(const OnnxRuntimeLibrary& library,
 // The signature of the model at `model_path` (a file, or a directory with model.onnx), read without
 // optimising the graph. Blocks while the file loads. unavailable `unable to find '<path>'`, what
 // OnnxRuntimeLibrary::open and OnnxSession::open return. The session's log goes to `log`.
+// `op_libraries` are those of OnnxSessionOptions.
 Result<OnnxSignature> describe_onnx_model(const std::string& onnxruntime_library,
-                                          const std::string& model_path, Log& log);
+                                          const std::string& model_path, Log& log,
+                                          const std::vector<std::string>& op_libraries = {});
 
 // Our word for an element type; kInvalid where there is none, and the other way round.
 DataType data_type_of(ort::ElementType type);

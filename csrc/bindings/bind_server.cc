@@ -137,6 +137,8 @@ py::dict statistics(InferenceServer& server, const std::string& name, int64_t ve
     }
     out["batch_stats"] = batches;
     out["pending"] = stats.pending;
+    const FirstResponseCounts& first = stats.first_responses;
+    out["first_responses"] = py::make_tuple(first.bounds_ms, first.counts, first.ns);
     return out;
 }
 
@@ -182,10 +184,11 @@ py::list tensors_of(const std::vector<OnnxTensorInfo>& tensors) {
 }
 
 py::tuple describe_model(const std::string& library, const std::string& path,
-                         const std::shared_ptr<Log>& log) {
+                         const std::shared_ptr<Log>& log,
+                         const std::vector<std::string>& op_libraries) {
     auto signature = [&] {
         py::gil_scoped_release release;
-        return describe_onnx_model(library, path, *log);
+        return describe_onnx_model(library, path, *log, op_libraries);
     }();
     OnnxSignature described = value_or_raise(std::move(signature));
     return py::make_tuple(tensors_of(described.inputs), tensors_of(described.outputs));
@@ -224,7 +227,7 @@ void bind_server(py::module_& module) {
         .def("in_flight", &in_flight);
 
     module.def("describe_onnx_model", &describe_model, py::arg("library"), py::arg("path"),
-               py::arg("log"));
+               py::arg("log"), py::arg("op_libraries"));
 }
 
 }  // namespace tritonpy

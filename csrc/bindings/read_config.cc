@@ -83,6 +83,7 @@ ModelConfig read_model_config(py::handle config) {
     executor.parameters = attribute<std::map<std::string, std::string>>(config, "parameters");
     executor.graph_optimization_level =
         attribute<std::optional<int32_t>>(config, "graph_level");
+    executor.op_libraries = attribute<std::vector<std::string>>(config, "op_libraries");
     executor.worker = attribute<std::string>(config, "worker");
     executor.worker_timeout_s = attribute<int64_t>(config, "worker_timeout_s");
     model.instances = read_instances(config.attr("instances"));
@@ -100,6 +101,8 @@ ModelConfig read_model_config(py::handle config) {
     model.split_large_requests = attribute<bool>(config, "split_large_requests");
     model.padding = read_padding(config.attr("padding"));
     model.response_cache = attribute<bool>(config, "response_cache");
+    model.first_response_bounds_ms =
+        attribute<std::vector<double>>(config, "first_response_bounds_ms");
     return model;
 }
 

@@ -73,6 +73,9 @@ struct InferenceRequest {
     // Its place in the order of responses; given and used by the scheduler alone.
     uint64_t order_ticket = 0;
     RequestTrace trace;
+    // Whether it has had a response; for the histogram of first responses alone, which takes
+    // requests as they are.
+    mutable bool has_first_response = false;
 
     // Whom to answer, and how that one knows which request it was.
     ResponseSink* sink = nullptr;

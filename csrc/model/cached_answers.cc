@@ -74,6 +74,7 @@ CachedAnswers::CachedAnswers(ResponseCache& cache,
     : cache_(cache),
       owner_(cache.add_owner()),
       identity_(identity),
+      stats_(stats),
       cell_(stats.add_cell()),
       clock_(clock),
       log_(log) {}
@@ -133,6 +134,7 @@ void CachedAnswers::answer(std::unique_ptr<InferenceRequest> request,
     response->parameters = cached.parameters;
     response->tag = request->tag;
     cell_.count_cache_hit(clock_.now_ns() - request->trace.request_start_ns, lookup_ns);
+    stats_.count_first_response(*request, clock_);
     ResponseSink& sink = *request->sink;
     response->request = std::move(request);
     sink.deliver(std::move(response));

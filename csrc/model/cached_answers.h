@@ -63,6 +63,7 @@ class CachedAnswers {
     ResponseCache& cache_;
     const uint64_t owner_;
     const std::shared_ptr<const ModelIdentity>& identity_;
+    ModelStats& stats_;
     ModelStats::Cell& cell_;
     const Clock& clock_;
     Log& log_;

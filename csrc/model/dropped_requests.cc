@@ -23,6 +23,7 @@ void answer_dropped(std::vector<DroppedRequest>& dropped, const DropContext& con
         context.stats.count_failure(
             was_cancelled ? FailureReason::kCanceled : FailureReason::kRejected,
             now_ns - drop.request->trace.request_start_ns);
+        context.stats.count_first_response(*drop.request, context.clock);
         auto response = final_response(context.identity, std::move(drop.request));
         response->status = std::move(drop.status);
         context.scheduler.deliver(std::move(response));

@@ -6,6 +6,7 @@ namespace tritonpy {
 
 void EnsembleAnswers::respond(const InferenceRequest& request,
                               std::unique_ptr<InferenceResponse> response) {
+    stats_.count_first_response(request, clock_);
     response->final = false;
     response->model = identity_;
     response->tag = request.tag;
@@ -19,6 +20,9 @@ void EnsembleAnswers::finish(std::unique_ptr<InferenceRequest> request,
         cell_.count_ensemble(*request, now_ns);
     } else {
         stats_.count_failure(FailureReason::kOther, now_ns - request->trace.request_start_ns);
+    }
+    if (!identity_->decoupled || !response->status.ok()) {  // the last of many is empty
+        stats_.count_first_response(*request, clock_);
     }
     ResponseSink& sink = *request->sink;
     response->final = true;

@@ -131,6 +131,7 @@ Model::Model(const ModelConfig& config, const ModelContext& context)
       clock_(context.executor.clock),
       has_threads_(context.start_threads),
       in_flight_(context.all_answered),
+      stats_(config.first_response_bounds_ms),
       cached_(make_cached_answers(config, context)),
       keeps_order_(config.batcher.preserve_ordering) {}
 

@@ -34,6 +34,8 @@ struct ModelConfig {
     std::optional<EnsembleConfig> ensemble;  // set: no backend, but steps
     bool split_large_requests = false;  // run what is too large in parts; see SplitRequest
     std::optional<PaddingSpec> padding{};  // given: requests of different length run together
+    // Of the histogram of times to the first response, ascending; empty: there is none.
+    std::vector<double> first_response_bounds_ms{};
     bool response_cache = false;  // answers may be repeated, where the server has a cache
 };
 

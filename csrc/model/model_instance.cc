@@ -234,6 +234,7 @@ void ModelInstance::answer_executed() {
     DeferredWakes wakes;
     DeferredWakes::Burst burst(wakes);
     for (size_t index = 0; index < batch_.requests.size(); ++index) {
+        context_.stats.count_first_response(*batch_.requests[index], context_.clock);
         auto response = final_response(context_.identity, std::move(batch_.requests[index]));
         response->outputs = std::move(outputs_of_request_[index]);
         response->parameters = batch_.response_parameters;
@@ -248,6 +249,7 @@ void ModelInstance::answer_failed(const Status& status, FailureReason reason) {
     int64_t now_ns = context_.clock.now_ns();
     for (auto& request : batch_.requests) {
         context_.stats.count_failure(reason, now_ns - request->trace.request_start_ns);
+        context_.stats.count_first_response(*request, context_.clock);
         auto response = final_response(context_.identity, std::move(request));
         response->status = status;
         context_.scheduler.deliver(std::move(response));

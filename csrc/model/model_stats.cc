@@ -153,6 +153,12 @@ void ModelStats::count_failure(FailureReason reason, int64_t duration_ns) {
     failure_ns_.fetch_add(non_negative(duration_ns), std::memory_order_relaxed);
 }
 
+void ModelStats::count_first_response(const InferenceRequest& request, const Clock& clock) {
+    if (first_responses_.counts_any() && !std::exchange(request.has_first_response, true)) {
+        first_responses_.count(clock.now_ns() - request.trace.request_start_ns);
+    }
+}
+
 ModelStatsSnapshot ModelStats::snapshot() const {
     ModelStatsSnapshot sum;
     {
@@ -167,6 +173,7 @@ ModelStatsSnapshot ModelStats::snapshot() const {
         sum.fail.count += sum.failures_by_reason[reason];
     }
     sum.fail.ns = failure_ns_.load(std::memory_order_relaxed);
+    sum.first_responses = first_responses_.snapshot();
     return sum;
 }
 

@@ -21,10 +21,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "infer/batch.h"
 #include "infer/trace.h"
+#include "model/first_responses.h"
 
 namespace tritonpy {
 
@@ -70,8 +73,9 @@ struct ModelStatsSnapshot {
     std::array<uint64_t, kFailureReasons> failures_by_reason{};
     std::map<uint64_t, BatchSizeStats> batch_stats;  // by rows of the batch
     uint64_t pending = 0;                            // queued now
+    FirstResponseCounts first_responses;             // of the version, not of an instance
 
-    // Sums counters; takes the later last_inference_ms.
+    // Sums the counters of instances; takes the later last_inference_ms.
     void add(const ModelStatsSnapshot& other);
 };
 
@@ -101,7 +105,10 @@ class ModelStats {
         ModelStatsSnapshot counters_;  // what this instance contributes
     };
 
-    ModelStats() = default;
+    // With bounds, the time to the first response of every request that gets one is counted, too,
+    // errors included.
+    explicit ModelStats(std::vector<double> first_response_bounds_ms = {})
+        : first_responses_(std::move(first_response_bounds_ms)) {}
     ModelStats(const ModelStats&) = delete;
     ModelStats& operator=(const ModelStats&) = delete;
 
@@ -113,6 +120,9 @@ class ModelStats {
     // One request that failed `duration_ns` after infer() took it.
     void count_failure(FailureReason reason, int64_t duration_ns);
 
+    // A response is about to go to `request`. Anything but the first is not of interest.
+    void count_first_response(const InferenceRequest& request, const Clock& clock);
+
     // `pending` is left 0: the queue knows it.
     ModelStatsSnapshot snapshot() const;
 
@@ -123,6 +133,7 @@ class ModelStats {
     // Relaxed: counters that nothing is ordered by.
     std::array<std::atomic<uint64_t>, kFailureReasons> failures_{};
     std::atomic<uint64_t> failure_ns_{0};
+    FirstResponses first_responses_;
 };
 
 }  // namespace tritonpy

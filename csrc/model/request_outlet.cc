@@ -23,6 +23,7 @@ void RequestOutlet::respond(const InferenceRequest& request,
         return;
     }
     response->final = false;
+    stats_.count_first_response(request, clock_);
     complete(request, *response);
     scheduler_.respond(request, std::move(response));
 }
@@ -46,6 +47,8 @@ void RequestOutlet::finish(std::unique_ptr<InferenceRequest> request,
     }
     if (response == nullptr) {
         response = std::make_unique<InferenceResponse>();
+    } else {
+        stats_.count_first_response(*request, clock_);
     }
     response->final = true;
     request->trace.compute_output_start_ns = clock_.now_ns();

@@ -122,3 +122,37 @@ def test_without_latencies_durations_are_absent_and_counters_stand_still(
         page = _page(server.metrics_port)
     assert "duration_us" not in page
     assert _samples(page)['nv_inference_count{model="busy",version="1"}'] == 0
+    assert "first_response" not in page
+
+
+def test_first_responses_fall_into_the_buckets_of_the_config(frontend: str, tmp_path: Path) -> None:
+    buckets = (
+        "model_metrics { metric_control { "
+        'metric_identifier { family: "nv_inference_first_response_histogram_ms" } '
+        "histogram_options { buckets: [ 1e-6, 1e9 ] } } }"
+    )
+    write_config(tmp_path, "own", identity_config("FP32", extra=buckets))
+    write_config(tmp_path, "plain", identity_config("FP32"))
+    options = ServerOptions(["--metrics-config", "histogram_latencies=true"], frontend=frontend)
+    with RunningServer(tmp_path, options) as server:
+        with HttpClient(server.http_address) as client:
+            for _ in range(3):
+                client.infer("own", {"INPUT0": np.ones((2, 4), np.float32)})
+        samples = _samples(_page(server.metrics_port))
+    family = "nv_inference_first_response_histogram_ms"
+    assert {
+        name.removeprefix(family): value
+        for name, value in samples.items()
+        if name.startswith((f"{family}_bucket", f"{family}_count"))
+    } == {
+        '_bucket{model="own",version="1",le="1e-06"}': 0,
+        '_bucket{model="own",version="1",le="1000000000"}': 3,
+        '_bucket{model="own",version="1",le="+Inf"}': 3,
+        '_count{model="own",version="1"}': 3,
+        **{
+            f'_bucket{{model="plain",version="1",le="{bound}"}}': 0
+            for bound in ("100", "500", "2000", "5000", "+Inf")
+        },
+        '_count{model="plain",version="1"}': 0,
+    }
+    assert samples[f'{family}_sum{{model="own",version="1"}}'] > 0

@@ -17,10 +17,12 @@ BACKENDS: Final = {backend.name: backend for backend in (ONNXRUNTIME, IDENTITY, 
 def find_backend(config: ModelConfig, directory: Path) -> Backend:
     """Return the backend of a config: one of this build, or a Python one in `directory`.
 
-    Raises InvalidArgError where there is none, UnsupportedError for a shared library.
+    One of this build stands for the library that Triton would load by default; a config that names
+    another `runtime` gets that or nothing. Raises InvalidArgError where there is none,
+    UnsupportedError for a shared library.
     """
     backend = BACKENDS.get(config.backend)
-    if backend is None or config.runtime.endswith(".py"):
+    if backend is None or config.runtime not in ("", f"libtriton_{config.backend}.so"):
         backend = find_python_based(config, directory)
     if backend is None:
         raise InvalidArgError(

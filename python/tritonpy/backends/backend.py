@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +24,9 @@ MakeWorkerSpec: TypeAlias = Callable[[ModelConfig, int, Path, Path], WorkerSpec]
 class CompletionContext:
     """What completing a config may need beside the config and the file."""
 
-    describe_onnx_model: Callable[[str], OnnxSignature]  # blocks while the file is read
+    describe_onnx_model: Callable[
+        [str, Sequence[str]], OnnxSignature
+    ]  # blocks while the file is read
     complete_python_model: CompletePythonModel  # blocks while the model's code runs
     version: int
     model_directory: Path

@@ -22,7 +22,7 @@ def _complete(config: ModelConfig, file: Path, context: CompletionContext) -> Mo
             )
     return onnx_stage(
         config,
-        context.describe_onnx_model(str(file)),
+        context.describe_onnx_model(str(file), config.model_operations.op_library_filename),
         context.devices,
         auto_complete=context.auto_complete,
         default_max_batch_size=context.default_max_batch_size,

@@ -91,6 +91,8 @@ class CoreModelConfig:
     latency_objective_us: int = 0  # within which requests are answered or refused; 0: none
     padding: PaddingSpec | None = None  # given: requests of different length run together
     sequences: SequenceBatchingSpec | None = None  # given: these are how it is scheduled
+    op_libraries: tuple[str, ...] = ()  # shared libraries of operators that the model uses
+    first_response_bounds_ms: tuple[float, ...] = ()  # of a histogram; empty: there is none
 
 
 def lower(
@@ -138,6 +140,7 @@ def lower(
         latency_objective_us=latency_objective_us(config),
         padding=lower_padding(config),
         sequences=sequences,
+        op_libraries=tuple(config.model_operations.op_library_filename),
     )
 
 

@@ -1,22 +1,22 @@
-"""What a config may ask for and this server does not do: not yet, or not without GPUs."""
+"""What a config may ask for and this server does not do, and why; or not without GPUs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
+from tritonpy.config.model_metrics import unknown_families
 from tritonpy.protos.model_config_pb2 import (
     ModelConfig,
     ModelOptimizationPolicy,
 )
 
-# What `model_metrics` may set the buckets of, in Triton.
-_CUSTOMIZABLE_FAMILY: Final = "nv_inference_first_response_histogram_ms"
+_ONNX: Final = "onnxruntime"
 
 
 def unsupported_scheduler(config: ModelConfig) -> str | None:
     """Return why the model cannot be served at all; None where its scheduler exists."""
-    if config.sequence_batching.state and config.backend != "onnxruntime":
+    if config.sequence_batching.state and config.backend != _ONNX:
         return (
             f"'sequence_batching.state' is not supported by backend '{config.backend}', model "
             f"'{config.name}' cannot be served"
@@ -25,12 +25,12 @@ def unsupported_scheduler(config: ModelConfig) -> str | None:
 
 
 def unsupported_features(config: ModelConfig) -> list[str]:
-    """Return one text for each setting that is read and checked, but has no effect yet."""
+    """Return one text for each setting that is read and checked, but has no effect."""
     without_effect = [
-        f"'{feature}' has no effect yet for model '{config.name}'"
-        for feature in (*_model_features(config), *_optimization_features(config.optimization))
+        f"'{feature}' has no effect for model '{config.name}': {reason}"
+        for feature, reason in _features(config)
     ]
-    return [*without_effect, *_unknown_families(config)]
+    return [*without_effect, *unknown_families(config)]
 
 
 def gpu_features(config: ModelConfig) -> str | None:
@@ -41,37 +41,30 @@ def gpu_features(config: ModelConfig) -> str | None:
     return f"settings of model '{config.name}' that concern only GPUs have no effect: {features}"
 
 
-def _model_features(config: ModelConfig) -> Iterator[str]:
-    # (A Python file is what runs the model.)
-    if not config.runtime.endswith(".py") and config.runtime not in (
-        "",
-        f"libtriton_{config.backend}.so",
-    ):
-        yield "runtime"
-    for field in (
-        "model_repository_agents.agents",
-        "model_operations.op_library_filename",
-    ):
-        value: object = config
-        for part in field.split("."):
-            value = getattr(value, part)
-        if value:
-            yield field
-    if _CUSTOMIZABLE_FAMILY in _metric_families(config):
-        yield "model_metrics.metric_control"
-
-
-def _metric_families(config: ModelConfig) -> list[str]:
-    return [control.metric_identifier.family for control in config.model_metrics.metric_control]
-
-
-def _unknown_families(config: ModelConfig) -> Iterator[str]:
-    for family in _metric_families(config):
-        if family != _CUSTOMIZABLE_FAMILY:
-            yield (
-                f"Metric family '{family}' in 'metric_identifier' is not a customizable metric in "
-                "Triton core."
-            )
+def _features(config: ModelConfig) -> Iterator[tuple[str, str]]:
+    """Yield each setting, and why it changes nothing."""
+    if config.model_repository_agents.agents:
+        yield "model_repository_agents.agents", "this server has no agents yet"
+    if config.model_operations.op_library_filename and config.backend != _ONNX:
+        yield "model_operations.op_library_filename", f"only backend {_ONNX} loads such libraries"
+    optimization = config.optimization
+    if optimization.execution_accelerators.cpu_execution_accelerator:
+        reason = (
+            "the installed onnxruntime has no OpenVINO provider, and its own for CPUs runs the "
+            "model"
+            if config.backend == _ONNX
+            else f"only backend {_ONNX} has accelerators"
+        )
+        yield "optimization.execution_accelerators.cpu_execution_accelerator", reason
+    if optimization.eager_batching:
+        yield "optimization.eager_batching", "an instance forms its next batch when it is free"
+    if any(state.use_same_buffer_for_input_output for state in config.sequence_batching.state):
+        field = "sequence_batching.state.use_same_buffer_for_input_output"
+        yield field, "a state is handed on as the output that it was, without a copy"
+    if any(step.model_namespace for step in config.ensemble_scheduling.step):
+        yield "ensemble_scheduling.step.model_namespace", "Triton has reserved it"
+    if optimization.HasField("graph") and config.backend != _ONNX:
+        yield "optimization.graph", f"only backend {_ONNX} optimises graphs"
 
 
 def _gpu_features(config: ModelConfig) -> Iterator[str]:
@@ -86,13 +79,11 @@ def _gpu_features(config: ModelConfig) -> Iterator[str]:
         yield "optimization.execution_accelerators.gpu_execution_accelerator"
     if optimization.gather_kernel_buffer_threshold:
         yield "optimization.gather_kernel_buffer_threshold"
+    if any(state.use_growable_memory for state in config.sequence_batching.state):
+        yield "sequence_batching.state.use_growable_memory"
+    for field in ("input_pinned_memory", "output_pinned_memory"):
+        if optimization.HasField(field) and not getattr(optimization, field).enable:
+            yield f"optimization.{field}"
     for field in ("secondary_devices", "profile"):  # DLA cores, and profiles of TensorRT
         if any(getattr(group, field) for group in config.instance_group):
             yield f"instance_group.{field}"
-
-
-def _optimization_features(optimization: ModelOptimizationPolicy) -> Iterator[str]:
-    if optimization.execution_accelerators.cpu_execution_accelerator:
-        yield "optimization.execution_accelerators.cpu_execution_accelerator"
-    if optimization.eager_batching:
-        yield "optimization.eager_batching"

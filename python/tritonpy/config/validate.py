@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.latency_objective import objective_problems
+from tritonpy.config.model_metrics import metric_problems
 from tritonpy.config.padding import padding_problems
 from tritonpy.config.platforms import ENSEMBLE, backend_of_platform, is_known_backend
 from tritonpy.config.split_large_requests import split_problems
@@ -28,7 +29,7 @@ def validate(config: ModelConfig, devices: Devices) -> list[str]:
         *dynamic_problems(config),
         *sequence_problems(config),
         *ensemble_problems(config),
-        *_metric_problems(config),
+        *metric_problems(config),
         *split_problems(config),
         *objective_problems(config),
         *padding_problems(config),
@@ -75,18 +76,6 @@ def _platform_problems(config: ModelConfig) -> Iterator[str]:
         owner = backend_of_platform(platform)
         if owner != backend and (owner is not None or is_known_backend(backend)):
             yield f"unexpected 'platform' and 'backend' pair, got:{platform}, {backend}"
-
-
-def _metric_problems(config: ModelConfig) -> Iterator[str]:
-    for control in config.model_metrics.metric_control:
-        if not control.HasField("metric_identifier"):
-            yield "metric control must specify 'metric_identifier'"
-        elif not control.metric_identifier.family:
-            yield "metric identifier must specify non-empty 'family'"
-        if not control.HasField("histogram_options"):
-            yield "metric control must specify 'histogram_options'"
-        elif not control.histogram_options.buckets:
-            yield "histogram options must specify non-empty 'buckets'"
 
 
 def _cache_problems(config: ModelConfig) -> Iterator[str]:

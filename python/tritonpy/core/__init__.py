@@ -28,6 +28,7 @@ from tritonpy.core.statistics import (
     BatchSizeStatistics,
     CacheCounters,
     DurationCount,
+    FirstResponses,
     InFlight,
     ModelStatistics,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Core",
     "DurationCount",
     "EventKind",
+    "FirstResponses",
     "InFlight",
     "InferRequest",
     "InferResult",

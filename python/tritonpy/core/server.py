@@ -63,11 +63,14 @@ class Core:
             host_policies={} if limits is None else resolve(limits.host_policies),
         )
 
-    def describe_onnx_model(self, path: str) -> OnnxSignature:
-        """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it."""
+    def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
+        """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it.
+
+        `op_libraries` are shared libraries with operators that the model uses.
+        """
         with core_errors:
             inputs, outputs = _core.describe_onnx_model(
-                self._onnxruntime_library, path, self._log.handle
+                self._onnxruntime_library, path, self._log.handle, list(op_libraries)
             )
         return OnnxSignature(_onnx_tensors(inputs), _onnx_tensors(outputs))
 

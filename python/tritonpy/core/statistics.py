@@ -28,6 +28,15 @@ class BatchSizeStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstResponses:
+    """How long requests waited for their first response. Without bounds nothing was counted."""
+
+    bounds_ms: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()  # one for each bound, and one for what is above the last
+    ns: int = 0  # all together
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatistics:
     """Counters of one model version; meanings as in Triton's statistics extension."""
 
@@ -45,6 +54,7 @@ class ModelStatistics:
     failures_by_reason: Mapping[str, int]
     batch_stats: tuple[BatchSizeStatistics, ...]
     pending: int
+    first_responses: FirstResponses = FirstResponses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +100,9 @@ def statistics_of(raw: Mapping[str, Any]) -> ModelStatistics:
             for size, *durations in raw["batch_stats"]
         ),
         pending=raw["pending"],
+        first_responses=_first_responses(*raw["first_responses"]),
     )
+
+
+def _first_responses(bounds_ms: list[float], counts: list[int], ns: int) -> FirstResponses:
+    return FirstResponses(tuple(bounds_ms), tuple(counts), ns)

@@ -8,7 +8,7 @@ it would say is not known where it does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ _Result = TypeVar("_Result")
 class CheckOptions:
     """How a server would load the models, and who looks at their files for that."""
 
-    describe_onnx_model: Callable[[str], OnnxSignature]
+    describe_onnx_model: Callable[[str, Sequence[str]], OnnxSignature]
     complete_python_model: CompletePythonModel = lambda _: (
         None
     )  # by default runs no code of a model

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
 
-from tritonpy.metrics.exposition import Family, Sample
-from tritonpy.worker_host import MetricFamilyValue, MetricStore, MetricValue
+from tritonpy.metrics.exposition import Family, Sample, histogram
+from tritonpy.worker_host import MetricFamilyValue, MetricStore
 
 
 class CustomMetrics:
@@ -24,15 +23,6 @@ class CustomMetrics:
 def _samples(family: MetricFamilyValue) -> Iterator[Sample]:
     for metric in family.metrics:
         if family.kind == "histogram":
-            yield from _histogram(metric)
+            yield from histogram(metric.labels, metric.buckets, metric.counts, metric.value)
         else:
             yield Sample(metric.labels, metric.value)
-
-
-def _histogram(metric: MetricValue) -> Iterator[Sample]:
-    totals = list(accumulate(metric.counts))
-    bounds = [*(f"{bound:.15g}" for bound in metric.buckets), "+Inf"]
-    for bound, total in zip(bounds, totals, strict=True):
-        yield Sample((*metric.labels, ("le", bound)), total, "_bucket")
-    yield Sample(metric.labels, metric.value, "_sum")
-    yield Sample(metric.labels, totals[-1], "_count")

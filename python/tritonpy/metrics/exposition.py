@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -26,6 +27,18 @@ class Family:
     help: str
     kind: str
     samples: Sequence[Sample]
+
+
+def histogram(
+    labels: Labels, bounds: Sequence[float], counts: Sequence[int], total: float
+) -> Iterator[Sample]:
+    """Yield a histogram's samples: `counts` are of single buckets, one more than `bounds`."""
+    totals = list(accumulate(counts))
+    names = [*(f"{bound:.15g}" for bound in bounds), "+Inf"]
+    for name, up_to_here in zip(names, totals, strict=True):
+        yield Sample((*labels, ("le", name)), up_to_here, "_bucket")
+    yield Sample(labels, total, "_sum")
+    yield Sample(labels, totals[-1], "_count")
 
 
 def render(families: Iterable[Family]) -> bytes:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from tritonpy.config.model_metrics import FIRST_RESPONSE
 from tritonpy.core import CacheCounters, DurationCount, ModelStatistics
 from tritonpy.errors import TritonError
 from tritonpy.metrics.cache_metrics import cache_families
-from tritonpy.metrics.exposition import Family, Labels, Sample
+from tritonpy.metrics.exposition import Family, Labels, Sample, histogram
 from tritonpy.repository import ServedVersion
 
 _NS_PER_US: Final = 1000
+_NS_PER_MS: Final = 1e6
 _NS_PER_S: Final = 1e9
 
 
@@ -165,6 +167,7 @@ class ModelMetrics:
             "gauge",
             [Sample(row.labels, row.load_duration_s) for row in rows],
         )
+        yield _first_responses(rows)
         cache = self._core.cache_counters()
         if cache is not None:
             if self._counter_latencies:
@@ -220,6 +223,17 @@ class ModelMetrics:
 def _durations(rows: Sequence[_Row], family: _DurationFamily) -> Family:
     samples = [Sample(row.labels, family.value(row.counters).ns // _NS_PER_US) for row in rows]
     return Family(family.name, family.help, "counter", samples)
+
+
+def _first_responses(rows: Sequence[_Row]) -> Family:
+    """Return the histogram of the models that have one; the core keeps none unless asked."""
+    samples: list[Sample] = []
+    for row in rows:
+        first = row.counters.first_responses
+        if first.bounds_ms:
+            samples += histogram(row.labels, first.bounds_ms, first.counts, first.ns / _NS_PER_MS)
+    text = "Duration from request to first response in milliseconds"
+    return Family(FIRST_RESPONSE, text, "histogram", samples)
 
 
 def _labels(model: ServedVersion) -> Labels:

@@ -31,6 +31,7 @@ from tritonpy.options.table import OPTIONS
 
 _REPOSITORY_OPTIONS = ("model-repository", "model-store", "repo")
 _DEFAULT_BATCH = "default-max-batch-size"
+_COUNTERS, _HISTOGRAMS = "counter_latencies", "histogram_latencies"
 _STUB_TIMEOUT = "stub-timeout-seconds"
 # Settings of Triton's Python backend that have no meaning here: memory grows by itself, in files
 # without names, and messages queue in the kernel.
@@ -112,6 +113,7 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
         model_namespacing=line.value("model-namespacing", bool),
         backend_directory=Path(line.value("backend-directory", str)),
+        histogram_latencies=_metrics_flag(line, _HISTOGRAMS, default=False),
         python_worker_timeout_s=line.value("python-worker-timeout", int),
         delay_until_queued=_hold(environment, "TRITONSERVER_DELAY_SCHEDULER"),
         delay_until_backlogged=_hold(environment, "TRITONSERVER_BACKLOG_DELAY_SCHEDULER"),
@@ -227,16 +229,20 @@ def _tls_files(line: CommandLine, protocol: str, title: str) -> TlsFiles | None:
     )
 
 
-def _metrics_options(line: CommandLine) -> MetricsOptions:
-    counter_latencies = True
+def _metrics_flag(line: CommandLine, key: str, *, default: bool) -> bool:
+    value = default
     for setting in line.values("metrics-config", Setting):
-        if setting.key == "counter_latencies":
-            counter_latencies = _read_boolean(setting)
+        if setting.key == key:
+            value = _read_boolean(setting)
+    return value
+
+
+def _metrics_options(line: CommandLine) -> MetricsOptions:
     return MetricsOptions(
         enabled=line.value("allow-metrics", bool),
         address=line.value("metrics-address", str) or line.value("http-address", str),
         port=line.value("metrics-port", int),
-        counter_latencies=counter_latencies,
+        counter_latencies=_metrics_flag(line, _COUNTERS, default=True),
     )
 
 
@@ -321,5 +327,5 @@ def _without_effect(line: CommandLine) -> Iterator[str]:
         if not is_known:
             yield f"'--backend-config' {setting.key} is accepted but has no effect yet"
     for setting in line.values("metrics-config", Setting):
-        if setting.key != "counter_latencies" and setting.value != "false":
+        if setting.key not in (_COUNTERS, _HISTOGRAMS) and setting.value != "false":
             yield f"'--metrics-config' {setting.key} is accepted but has no effect yet"

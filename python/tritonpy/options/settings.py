@@ -32,6 +32,7 @@ class RepositoryOptions:
     default_max_batch_sizes: tuple[tuple[str, int], ...] = ()
     model_namespacing: bool = False  # each repository is a namespace of models
     backend_directory: Path = Path("/opt/tritonserver/backends")  # of backends that are Python
+    histogram_latencies: bool = False  # measure how long requests wait for a first response
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
     delay_until_backlogged: int = 0  # test hook: run no sequence until so many have no slot

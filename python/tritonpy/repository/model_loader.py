@@ -17,7 +17,8 @@ from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.labels import read_labels
 from tritonpy.config.lower_sequence import lower_sequence
 from tritonpy.config.lower_warmup import read_warmup
-from tritonpy.config.model_config import lower
+from tritonpy.config.model_config import CoreModelConfig, lower
+from tritonpy.config.model_metrics import first_response_bounds_ms
 from tritonpy.config.normalize import normalize
 from tritonpy.config.onnx_signature import DEFAULT_MAX_BATCH_SIZE
 from tritonpy.config.pbtxt import parse_config
@@ -249,15 +250,21 @@ class ModelLoader:
             executor=backend.executor,
         )
         changed = in_place and self._core.change_instances(lowered)
-        built = None if changed else self._core.build_model(lowered)
+        built = None if changed else self._build(config, lowered)
         return BuiltVersion(version.version, version.key, config, labels, built)
 
     def _build_ensemble(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
         own_labels = _labels(polled.config, polled.location)
         loaded = load_ensemble(polled.config, version.version, own_labels, self._composing)
         self._name_what_is_ignored(loaded.config)
-        built = self._core.build_model(loaded.lowered)
+        built = self._build(loaded.config, loaded.lowered)
         return BuiltVersion(version.version, version.key, loaded.config, loaded.labels, built)
+
+    def _build(self, config: ModelConfig, lowered: CoreModelConfig) -> BuiltModel:
+        if self._options.histogram_latencies:
+            bounds = first_response_bounds_ms(config)
+            lowered = replace(lowered, first_response_bounds_ms=bounds)
+        return self._core.build_model(lowered)
 
     def _name_what_is_ignored(self, config: ModelConfig) -> None:
         for text in unsupported_features(config):

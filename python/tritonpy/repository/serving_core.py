@@ -15,7 +15,7 @@ BuiltModel: TypeAlias = Any
 class ServingCore(Protocol):
     """Builds models and makes them serve. Thread-safe; all but resolve_version block."""
 
-    def describe_onnx_model(self, path: str) -> OnnxSignature:
+    def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file."""
 
     def build_model(self, config: CoreModelConfig) -> BuiltModel:

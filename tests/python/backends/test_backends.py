@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,15 @@ def _no_worker(spec: WorkerSpec) -> None:
     raise AssertionError(f"no worker is to complete {spec.model_name}")
 
 
-def _context(auto_complete: bool = True) -> CompletionContext:
+def _context(
+    auto_complete: bool = True, expected_libraries: Sequence[str] = ()
+) -> CompletionContext:
     described: list[str] = []
 
-    def describe(path: str) -> OnnxSignature:
+    def describe(path: str, op_libraries: Sequence[str]) -> OnnxSignature:
         described.append(path)
         assert described == [str(_FILE)], "a file is read once"
+        assert list(op_libraries) == list(expected_libraries)
         return _SIGNATURE
 
     return CompletionContext(
@@ -61,6 +65,12 @@ def test_onnxruntime_takes_what_the_config_leaves_out_from_the_file() -> None:
     assert [(tensor.name, list(tensor.dims)) for tensor in config.output] == [("y", [1])]
     assert config.HasField("dynamic_batching")
     assert not given.input, "the given config stays as it is"
+
+
+def test_onnxruntime_reads_the_file_with_the_operators_that_its_config_names() -> None:
+    text = 'backend: "onnxruntime" model_operations { op_library_filename: [ "a.so", "b.so" ] }'
+    context = _context(expected_libraries=("a.so", "b.so"))
+    assert BACKENDS["onnxruntime"].complete(_config(text), _FILE, context).input
 
 
 def test_onnxruntime_without_auto_complete_takes_nothing() -> None:

@@ -6,7 +6,7 @@ Method: configs, model files as text, and a model's answer made up in place of a
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Model:
         return self.says
 
 
-def _no_onnx(path: str) -> OnnxSignature:
+def _no_onnx(path: str, _op_libraries: Sequence[str]) -> OnnxSignature:
     raise AssertionError(f"{path} is no ONNX model")
 
 

@@ -61,9 +61,10 @@ def test_environment_beside_the_file_is_for_models_that_name_none(tmp_path: Path
         assert spec.execution_env_path == expected
 
 
-def test_backends_of_this_build_come_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["", 'runtime: "libtriton_identity.so"'])
+def test_backends_of_this_build_come_first(tmp_path: Path, runtime: str) -> None:
     _write(tmp_path / "identity" / "model.py")
-    assert find_backend(_config('backend: "identity"'), tmp_path).file is None
+    assert find_backend(_config(f'backend: "identity" {runtime}'), tmp_path).file is None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,18 @@ def test_backends_of_this_build_come_first(tmp_path: Path) -> None:
             'backend: "mine" runtime: "absent.py"',
             InvalidArgError,
             "unable to find backend library 'absent.py' for model 'm', searched: {backends}/mine",
+        ),
+        (
+            'backend: "onnxruntime" runtime: "libother.so"',
+            InvalidArgError,
+            "unable to find backend library 'libother.so' for model 'm', searched: "
+            "{backends}/onnxruntime",
+        ),
+        (
+            'backend: "python" runtime: "../libother.so"',
+            InvalidArgError,
+            "backend library name '../libother.so' escapes backend directory '{backends}/python', "
+            "for model 'm', check model config runtime field",
         ),
         (
             'backend: "native"',

@@ -365,7 +365,7 @@ def test_settings_without_effect_say_so() -> None:
         "--backend-config=onnxruntime,enable-global-threadpool=1",
         "--backend-config=default-max-batch-size=2",
         "--metrics-config=summary_latencies=true",
-        "--metrics-config=histogram_latencies=false",
+        "--metrics-config=histogram_latencies=true",
     ) == (
         "'--backend-config' enable-global-threadpool is accepted but has no effect yet",
         "'--metrics-config' summary_latencies is accepted but has no effect yet",

@@ -28,6 +28,7 @@ from tritonpy.config import (
     wire_name,
 )
 from tritonpy.config.data_types import DATA_TYPES
+from tritonpy.config.model_metrics import first_response_bounds_ms
 from tritonpy.errors import InternalError, UnsupportedError
 from tritonpy.protos.model_config_pb2 import TYPE_INVALID
 
@@ -62,6 +63,7 @@ instance_group { name: "g" count: 2 kind: KIND_CPU }
 instance_group { kind: KIND_MODEL passive: true host_policy: "own" }
 parameters { key: "k" value { string_value: "v" } }
 optimization { graph { level: -1 } }
+model_operations { op_library_filename: [ "a.so", "b.so" ] }
 model_transaction_policy { decoupled: true }
 """
 
@@ -103,6 +105,7 @@ def test_every_value_reaches_the_core() -> None:
         parameters={"k": "v"},
         graph_level=-1,
         decoupled=True,
+        op_libraries=("a.so", "b.so"),
     )
 
 
@@ -179,31 +182,61 @@ def test_what_is_done_is_not_named(text: str) -> None:
     assert unsupported_features(config) == []
 
 
+ACCELERATED = "optimization { execution_accelerators { cpu_execution_accelerator { } } }"
+ACCELERATOR = "optimization.execution_accelerators.cpu_execution_accelerator"
+GRAPH = "optimization { graph { level: 1 } }"
+LIBRARY = 'model_operations { op_library_filename: "l" }'
+
+
 @pytest.mark.parametrize(
-    ("text", "feature"),
+    ("text", "feature", "reason"),
     [
-        ('runtime: "r"', "runtime"),
-        ("model_repository_agents { agents { } }", "model_repository_agents.agents"),
         (
-            'model_operations { op_library_filename: "l" }',
+            "model_repository_agents { agents { } }",
+            "model_repository_agents.agents",
+            "this server has no agents yet",
+        ),
+        (
+            LIBRARY,
             "model_operations.op_library_filename",
+            "only backend onnxruntime loads such libraries",
+        ),
+        (ACCELERATED, ACCELERATOR, "only backend onnxruntime has accelerators"),
+        (
+            f'backend: "onnxruntime" {ACCELERATED}',
+            ACCELERATOR,
+            "the installed onnxruntime has no OpenVINO provider, and its own for CPUs runs the "
+            "model",
         ),
         (
-            "model_metrics { metric_control { metric_identifier { family: "
-            '"nv_inference_first_response_histogram_ms" } } }',
-            "model_metrics.metric_control",
+            "optimization { eager_batching: true }",
+            "optimization.eager_batching",
+            "an instance forms its next batch when it is free",
+        ),
+        (GRAPH, "optimization.graph", "only backend onnxruntime optimises graphs"),
+        (
+            "sequence_batching { state { use_same_buffer_for_input_output: true } }",
+            "sequence_batching.state.use_same_buffer_for_input_output",
+            "a state is handed on as the output that it was, without a copy",
         ),
         (
-            "optimization { execution_accelerators { cpu_execution_accelerator { } } }",
-            "optimization.execution_accelerators.cpu_execution_accelerator",
+            'ensemble_scheduling { step { model_namespace: "n" } }',
+            "ensemble_scheduling.step.model_namespace",
+            "Triton has reserved it",
         ),
-        ("optimization { eager_batching: true }", "optimization.eager_batching"),
     ],
 )
-def test_setting_without_effect_is_named(text: str, feature: str) -> None:
+def test_setting_without_effect_is_named(text: str, feature: str, reason: str) -> None:
     config = parse_config(f'name: "m" {text}', "config.pbtxt")
-    assert unsupported_features(config) == [f"'{feature}' has no effect yet for model 'm'"]
+    told = [f"'{feature}' has no effect for model 'm': {reason}"]
+    assert unsupported_features(config) == told
     assert gpu_features(config) is None
+
+
+@pytest.mark.parametrize("text", [LIBRARY, GRAPH])
+def test_settings_of_onnx_models_are_not_named_for_them(text: str) -> None:
+    config = parse_config(f'name: "m" backend: "onnxruntime" {text}', "config.pbtxt")
+    assert unsupported_features(config) == []
 
 
 @pytest.mark.parametrize(
@@ -219,6 +252,18 @@ def test_setting_without_effect_is_named(text: str, feature: str) -> None:
         (
             "optimization { gather_kernel_buffer_threshold: 1 }",
             "optimization.gather_kernel_buffer_threshold",
+        ),
+        (
+            "optimization { input_pinned_memory { enable: false } }",
+            "optimization.input_pinned_memory",
+        ),
+        (
+            "optimization { output_pinned_memory { } }",
+            "optimization.output_pinned_memory",
+        ),
+        (
+            "sequence_batching { state { use_growable_memory: true } }",
+            "sequence_batching.state.use_growable_memory",
         ),
         ("instance_group { secondary_devices { } }", "instance_group.secondary_devices"),
         ('instance_group { profile: "p" }', "instance_group.profile"),
@@ -237,6 +282,18 @@ def test_settings_of_gpus_share_a_line() -> None:
     line = gpu_features(parse_config(text, "config.pbtxt"))
     assert line is not None
     assert line.endswith(": 'optimization.cuda', 'instance_group.profile'")
+
+
+def test_buckets_of_first_responses_are_the_configs_last_or_the_default() -> None:
+    control = (
+        'metric_control { metric_identifier { family: "nv_inference_first_response_histogram_ms" } '
+        "histogram_options { buckets: [ %s ] } }"
+    )
+    text = f'name: "m" model_metrics {{ {control % "1"} {control % "0.5, 20"} }}'
+    config = parse_config(text, "config.pbtxt")
+    assert first_response_bounds_ms(config) == (0.5, 20)
+    assert unsupported_features(config) == []
+    assert first_response_bounds_ms(parse_config("", "config.pbtxt")) == (100, 500, 2000, 5000)
 
 
 def test_metric_without_buckets_of_choice_is_named() -> None:

@@ -256,6 +256,11 @@ def test_group_that_was_never_normalised_is_named_as_missing() -> None:
             'metric_control { metric_identifier { family: "f" } histogram_options { } }',
             "histogram options must specify non-empty 'buckets'",
         ),
+        (
+            'metric_control { metric_identifier { family: "f" } '
+            "histogram_options { buckets: [ 1, 3, 3 ] } }",
+            "histogram options must specify 'buckets' that ascend, got [1.0, 3.0, 3.0]",
+        ),
     ],
 )
 def test_metric_rule_has_its_text(text: str, expected: str) -> None:

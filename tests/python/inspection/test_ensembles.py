@@ -5,6 +5,7 @@ Method: repositories of models that need no file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tritonpy.inspection import CheckOptions, check_one, check_repositories
 from tritonpy.options import RepositoryOptions
 
 
-def _never(_path: str) -> OnnxSignature:
+def _never(_path: str, _op_libraries: Sequence[str]) -> OnnxSignature:
     raise AssertionError("no model here is an ONNX model")
 
 

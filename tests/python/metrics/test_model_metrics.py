@@ -5,10 +5,12 @@ Method: a repository and a core that are scripted, and the page compared line by
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.python.api.fakes import FakeCore, FakeRepository, served
-from tritonpy.core import CacheCounters
+from tritonpy.core import CacheCounters, FirstResponses, ModelStatistics
 from tritonpy.metrics import ModelMetrics
 from tritonpy.metrics.exposition import render
 
@@ -114,6 +116,28 @@ def test_a_cache_is_on_the_page_with_the_models_that_use_it(counter_latencies: b
         "nv_cache_num_evictions 1",
         "nv_cache_lookup_duration 5",
         "nv_cache_insertion_duration 8",
+    ]
+
+
+def test_histogram_of_first_responses_is_there_where_the_core_keeps_one() -> None:
+    class MeasuringCore(FakeCore):
+        def statistics(self, name: str, version: int) -> ModelStatistics:
+            counters = super().statistics(name, version)
+            first = FirstResponses((100.0, 2.5e3), (3, 0, 2), 9_500_000_000)
+            return replace(counters, first_responses=first) if version == 1 else counters
+
+    repository = FakeRepository(served("m", 1, 'name: "m"'), served("plain", 2, 'name: "plain"'))
+    metrics = ModelMetrics(repository, MeasuringCore(), counter_latencies=False)
+    page = render(metrics.families()).decode().splitlines()
+    name = "nv_inference_first_response_histogram_ms"
+    assert [line for line in page if name in line] == [
+        f"# HELP {name} Duration from request to first response in milliseconds",
+        f"# TYPE {name} histogram",
+        f'{name}_bucket{{model="m",version="1",le="100"}} 3',
+        f'{name}_bucket{{model="m",version="1",le="2500"}} 3',
+        f'{name}_bucket{{model="m",version="1",le="+Inf"}} 5',
+        f'{name}_sum{{model="m",version="1"}} 9500',
+        f'{name}_count{{model="m",version="1"}} 5',
     ]
 
 

@@ -38,7 +38,7 @@ class FakeCore:
     unavailable: dict[str, set[int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def describe_onnx_model(self, path: str) -> OnnxSignature:
+    def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
         """Describe every file alike."""
         return self.signature
 

@@ -90,7 +90,21 @@ def test_a_setting_that_concerns_gpus_is_no_warning(tmp_path: Path) -> None:
     assert case.repository.load_all()
     of_gpus = "settings of model 'm' that concern only GPUs have no effect: 'optimization.cuda'"
     assert of_gpus in case.log.infos
-    assert case.log.warnings == ["'optimization.eager_batching' has no effect yet for model 'm'"]
+    assert case.log.warnings == [
+        "'optimization.eager_batching' has no effect for model 'm': an instance forms its next "
+        "batch when it is free"
+    ]
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_first_responses_are_measured_where_the_server_was_asked_to(
+    tmp_path: Path, measured: bool
+) -> None:
+    _write(tmp_path, _PLAIN)
+    case = Case(RepositoryOptions(paths=(tmp_path,), histogram_latencies=measured))
+    assert case.repository.load_all()
+    bounds = (100, 500, 2000, 5000) if measured else ()
+    assert case.built[0].first_response_bounds_ms == bounds
 
 
 def test_a_missing_file_is_the_reason_in_the_index(tmp_path: Path) -> None:

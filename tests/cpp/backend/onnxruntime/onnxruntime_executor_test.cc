@@ -59,6 +59,21 @@ TEST_F(OnnxRuntimeExecutorTest, fixed_size_types_come_back_bit_for_bit) {
     }
 }
 
+TEST_F(OnnxRuntimeExecutorTest, op_libraries_are_asked_before_the_model_is_read) {
+    ExecutorConfig config = config_of(write("not a model"), {"Y"});
+    auto failure = [&](const std::string& library) {
+        config.op_libraries = {library};
+        return std::string(
+            make_factory(config)->create(instance("tiny_0_0")).status().message());
+    };
+    EXPECT_EQ(failure(TRITONPY_OP_LIBRARY), "onnx runtime error 1: op_library was asked");
+    EXPECT_NE(failure("/no/such/library.so").find("/no/such/library.so"), std::string::npos);
+    EXPECT_EQ(describe_onnx_model(kOnnxRuntimeLibrary, config.model_path, log_,
+                                  {TRITONPY_OP_LIBRARY})
+                  .status(),
+              internal_error("onnx runtime error 1: op_library was asked"));
+}
+
 TEST_F(OnnxRuntimeExecutorTest, strings_of_any_content_come_back) {
     std::vector<std::string> elements = {"", std::string("a\0b\0", 4), "zażółć gęślą jaźń",
                                          std::string(100'000, 'x'), std::string(1, '\0'), ""};
