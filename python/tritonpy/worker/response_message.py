@@ -191,6 +191,8 @@ def _error(response: InferenceResponse) -> bytes:
     """Return the answer that is the response's error."""
     error, values = response._error, response._parameters or {}
     assert error is not None
-    code = error._code if 0 <= error._code <= TritonError.CANCELLED else TritonError.INTERNAL
+    code, message = error._code, error._message
+    if not 0 <= code <= TritonError.CANCELLED:
+        code, message = TritonError.INTERNAL, f"unrecognized error code {code}: {message}"
     head = _VERDICTS[wire.ANSWERED] + _HEAD.pack(1, code, 0, len(values))
-    return head + _NO_PLACE + wire.string(error._message) + parameters.written(values)
+    return head + _NO_PLACE + wire.string(message) + parameters.written(values)

@@ -191,14 +191,16 @@ def test_response_carries_parameters_and_errors_with_codes(start: Start) -> None
             " parameters={'a': 1, 'b': True, 'c': 'x', 'd': (1 << 64) - 1}),"
             " pb_utils.InferenceResponse("
             "     error=pb_utils.TritonError('no', pb_utils.TritonError.NOT_FOUND)),"
-            " pb_utils.InferenceResponse(error=pb_utils.TritonError('plain'))]"
+            " pb_utils.InferenceResponse(error=pb_utils.TritonError('plain')),"
+            " pb_utils.InferenceResponse(error=pb_utils.TritonError('odd', 99))]"
         )
     )
-    good, not_found, plain = server.execute(*[Request({0: fp32([1])})] * 3)
+    good, not_found, plain, odd = server.execute(*[Request({0: fp32([1])})] * 4)
     assert good.parameters == {"a": 1, "b": True, "c": "x", "d": (1 << 64) - 1}
     assert good.values() == [1]
     assert (not_found.error, not_found.code) == ("no", 2)
     assert (plain.error, plain.code) == ("plain", 1)
+    assert (odd.error, odd.code) == ("unrecognized error code 99: odd", 1)
 
 
 PREFIX = "Failed to process the request(s) for model 'm_0_0', message: "
