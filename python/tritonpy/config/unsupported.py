@@ -12,6 +12,7 @@ from tritonpy.protos.model_config_pb2 import (
 )
 
 _ONNX: Final = "onnxruntime"
+_BATCH_STRATEGY: Final = "TRITON_BATCH_STRATEGY_PATH"  # a library of Triton's custom batching
 
 
 def unsupported_scheduler(config: ModelConfig) -> str | None:
@@ -47,6 +48,8 @@ def _features(config: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "model_repository_agents.agents", "this server has no agents yet"
     if config.model_operations.op_library_filename and config.backend != _ONNX:
         yield "model_operations.op_library_filename", f"only backend {_ONNX} loads such libraries"
+    if _BATCH_STRATEGY in config.parameters:
+        yield f"parameters.{_BATCH_STRATEGY}", "this server loads no libraries that form batches"
     optimization = config.optimization
     if optimization.execution_accelerators.cpu_execution_accelerator:
         reason = (

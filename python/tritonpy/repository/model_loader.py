@@ -272,6 +272,11 @@ class ModelLoader:
         of_gpus = gpu_features(config)
         if of_gpus is not None:
             self._log.info(of_gpus)
+        if config.model_metrics.metric_control and not self._options.histogram_latencies:
+            self._log.info(
+                f"'model_metrics.metric_control' has no effect for model '{config.name}' without "
+                "--metrics-config histogram_latencies=true"
+            )
 
     def _completion_context(
         self, backend: Backend, version: int, model_directory: Path

@@ -28,6 +28,8 @@ from tritonpy.worker_host.process import (
 )
 from tritonpy.worker_host.spec import WorkerSpec
 
+# By which a model of Triton's brings a worker program built for another Python.
+_STUB: Final = "triton_python_backend_stub"
 # What a worker that has said its last word may take to end.
 _GIVEN_UP_S: Final = 5.0
 
@@ -99,6 +101,11 @@ class WorkerHost:
         not initialised in time.
         """
         spec = WorkerSpec.from_text(spec_text)
+        if (Path(spec.model_directory) / _STUB).is_file():
+            self._log.warning(
+                f"{instance_name}: '{_STUB}' in '{spec.model_directory}' is not run; a model names "
+                "the interpreter that it needs by EXECUTION_ENV_PATH"
+            )
         process, ends = start_serving(
             instance_name, self._program, self._interpreter(spec), self._log
         )

@@ -201,6 +201,11 @@ LIBRARY = 'model_operations { op_library_filename: "l" }'
             "model_operations.op_library_filename",
             "only backend onnxruntime loads such libraries",
         ),
+        (
+            'parameters { key: "TRITON_BATCH_STRATEGY_PATH" value { string_value: "b.so" } }',
+            "parameters.TRITON_BATCH_STRATEGY_PATH",
+            "this server loads no libraries that form batches",
+        ),
         (ACCELERATED, ACCELERATOR, "only backend onnxruntime has accelerators"),
         (
             f'backend: "onnxruntime" {ACCELERATED}',

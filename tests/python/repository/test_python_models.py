@@ -100,11 +100,19 @@ def test_a_setting_that_concerns_gpus_is_no_warning(tmp_path: Path) -> None:
 def test_first_responses_are_measured_where_the_server_was_asked_to(
     tmp_path: Path, measured: bool
 ) -> None:
-    _write(tmp_path, _PLAIN)
+    control = (
+        'metric_control { metric_identifier { family: "nv_inference_first_response_histogram_ms" } '
+        "histogram_options { buckets: [ 1, 2.5 ] } }"
+    )
+    _write(tmp_path, _PLAIN, f'backend: "python" model_metrics {{ {control} }}')
     case = Case(RepositoryOptions(paths=(tmp_path,), histogram_latencies=measured))
     assert case.repository.load_all()
-    bounds = (100, 500, 2000, 5000) if measured else ()
-    assert case.built[0].first_response_bounds_ms == bounds
+    assert case.built[0].first_response_bounds_ms == ((1, 2.5) if measured else ())
+    told = (
+        "'model_metrics.metric_control' has no effect for model 'm' without --metrics-config "
+        "histogram_latencies=true"
+    )
+    assert (told in case.log.infos) is not measured
 
 
 def test_a_missing_file_is_the_reason_in_the_index(tmp_path: Path) -> None:

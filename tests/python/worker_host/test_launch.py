@@ -73,6 +73,19 @@ def test_worker_is_told_what_it_runs(stubs: StubHost) -> None:
     ]
 
 
+def test_a_stub_of_tritons_is_not_run_and_that_is_said(stubs: StubHost) -> None:
+    model = stubs.directory / "m"
+    model.mkdir()
+    (model / "triton_python_backend_stub").write_text("no program")
+    *channels, pid = stubs.launch(_READY)
+    _close(*channels)
+    assert stubs.ended(pid) == "exited with code 0"
+    assert stubs.log.texts()[0] == (
+        f"m_0_0: 'triton_python_backend_stub' in '{model}' is not run; a model names the "
+        "interpreter that it needs by EXECUTION_ENV_PATH"
+    )
+
+
 def test_channels_reach_the_worker_and_unloading_ends_it(stubs: StubHost) -> None:
     execute, calls, inputs, outputs, pid = stubs.launch(
         f"import os, socket\nos.ftruncate(options['outputs-fd'], 4096)\n{_READY}"
