@@ -13,6 +13,7 @@
 #include "bindings/completion_queue.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
+#include "frontend/requested_version.h"
 #include "wire/json_reader.h"
 #include "wire/model_version.h"
 #include "wire/v2_json.h"
@@ -87,14 +88,17 @@ Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message, bool s
         MaybeReleaseGil maybe(buffer->size());
         return decode_infer_protobuf(buffer, server.pool());
     }();
-    auto [request, wants_empty_final] = value_or_raise(std::move(decoded));
+    DecodedGrpcInfer asked = value_or_raise(std::move(decoded));
+    raise_if_error(resolve_label(server, asked));
+    std::unique_ptr<InferenceRequest>& request = asked.request;
     auto identity =
         value_or_raise(server.model_identity(request->model_name, request->model_version));
     if (identity->decoupled && !stream) {
         raise_status(unsupported(
             "ModelInfer RPC doesn't support models with decoupled transaction policy"));
     }
-    return submit(queue, std::move(request), *identity, wants_empty_final);
+    return submit(queue, std::move(request), *identity,
+                  asked.enable_empty_final_response);
 }
 
 ParameterValue parameter_value_of(py::handle value) {

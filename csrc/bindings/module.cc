@@ -5,6 +5,7 @@
 #include "bindings/bind_frontend.h"
 #include "bindings/bind_inference.h"
 #include "bindings/bind_log.h"
+#include "bindings/bind_rollout.h"
 #include "bindings/bind_server.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
@@ -15,6 +16,7 @@ PYBIND11_MODULE(_core, module) {
     tritonpy::bind_log(module);
     tritonpy::bind_buffer(module);
     tritonpy::bind_server(module);
+    tritonpy::bind_rollout(module);
     tritonpy::bind_inference(module);
     tritonpy::bind_frontend(module);
 }

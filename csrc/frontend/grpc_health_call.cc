@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "wire/model_version.h"
+#include "frontend/requested_version.h"
 #include "wire/protobuf_reader.h"
 #include "wire/protobuf_writer.h"
 
@@ -82,8 +82,8 @@ Result<bool> GrpcHealthCall::answer(const BufferRef& message) const {
 
 Result<bool> GrpcHealthCall::is_model_ready(std::string_view name,
                                             std::string_view version) const {
-    TRITONPY_ASSIGN_OR_RETURN(int64_t number, parse_model_version(version));
     const InferenceServer& server = call_.link().context.infer_calls.server();
+    TRITONPY_ASSIGN_OR_RETURN(int64_t number, requested_version(server, name, version));
     return server.check_ready(name, number).ok();
 }
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "frontend/grpc_inference.h"
 #include "frontend/grpc_unary_infer.h"
+#include "frontend/requested_version.h"
 #include "frontend/stream_order.h"
 #include "wire/v2_protobuf.h"
 
@@ -77,6 +78,10 @@ void GrpcStreamInfer::submit(DecodedGrpcInfer decoded, GrpcCharge charge) {
     InferCalls& calls = link.context.infer_calls;
     const InferenceRequest& request = *decoded.request;
     std::string request_id = request.id;
+    if (Status known = resolve_label(calls.server(), decoded); !known.ok()) {
+        fail_request(std::move(request_id), known, std::move(charge));
+        return;
+    }
     auto model = calls.server().model_identity(request.model_name, request.model_version);
     if (!model.ok()) {
         fail_request(std::move(request_id), model.status(), std::move(charge));

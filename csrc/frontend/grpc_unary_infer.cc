@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "frontend/grpc_inference.h"
+#include "frontend/requested_version.h"
 #include "wire/v2_protobuf.h"
 
 namespace tritonpy {
@@ -46,7 +47,8 @@ Status GrpcUnaryInfer::submit(GrpcMessage message) {
     InferenceServer& server = calls.server();
     TRITONPY_ASSIGN_OR_RETURN(DecodedGrpcInfer decoded,
                               decode_infer_protobuf(message.bytes, server.pool()));
-    InferenceRequest& request = *decoded.request;
+    TRITONPY_RETURN_IF_ERROR(resolve_label(server, decoded));
+    const InferenceRequest& request = *decoded.request;
     TRITONPY_ASSIGN_OR_RETURN(auto model,
                               server.model_identity(request.model_name, request.model_version));
     if (model->decoupled) {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "frontend/requested_version.h"
 #include "wire/encoded_body.h"
-#include "wire/model_version.h"
 #include "wire/v2_json.h"
 
 namespace tritonpy {
@@ -116,17 +116,20 @@ void append_pieces(OutQueue& out, std::unique_ptr<SentResponse> sent) {
 
 Status check_http_inference(const IoContext& context, const Http1Head& head,
                             const V2Route& route) {
-    TRITONPY_ASSIGN_OR_RETURN(int64_t version, parse_model_version(route.version));
+    const InferenceServer& server = context.infer_calls.server();
+    TRITONPY_ASSIGN_OR_RETURN(int64_t version,
+                              requested_version(server, route.model, route.version));
     TRITONPY_RETURN_IF_ERROR(coding_of(head).status());
     TRITONPY_RETURN_IF_ERROR(json_length_of(head).status());
-    return context.infer_calls.server().model_identity(route.model, version).status();
+    return server.model_identity(route.model, version).status();
 }
 
 Result<InferCall*> submit_http_inference(IoContext& context, const Http1Head& head,
                                          const V2Route& route, HttpBody& body,
                                          ResponseReceiver& receiver) {
     InferenceServer& server = context.infer_calls.server();
-    TRITONPY_ASSIGN_OR_RETURN(int64_t version, parse_model_version(route.version));
+    TRITONPY_ASSIGN_OR_RETURN(int64_t version,
+                              requested_version(server, route.model, route.version));
     TRITONPY_ASSIGN_OR_RETURN(ContentCoding coding, coding_of(head));
     if (coding != ContentCoding::kIdentity) {
         TRITONPY_RETURN_IF_ERROR(unpack(body, coding, context));

@@ -13,9 +13,9 @@
 #include "frontend/http_inference.h"
 #include "frontend/http_request_body.h"
 #include "frontend/http_unread_bytes.h"
+#include "frontend/requested_version.h"
 #include "wire/content_coding.h"
 #include "wire/http1_head.h"
-#include "wire/model_version.h"
 #include "wire/status_codes.h"
 #include "wire/v2_route.h"
 
@@ -93,6 +93,9 @@ class HttpProtocol final : public Protocol, public ResponseReceiver, public Cont
 
     // Answering. Each request ends in request_over or in end_connection.
     void run(HttpBody body);
+    V2Route route() const {
+        return route_request(context_.infer_calls.server(), head_.method(), head_.target());
+    }
     void run_inference(const V2Route& route, HttpBody& body);
     void run_control(HttpBody& body);
     void wait_for_answer(Phase phase, HeldShare share);
@@ -249,7 +252,7 @@ size_t HttpProtocol::begin_body(std::string_view head, std::span<const std::byte
 
 void HttpProtocol::wait_for_body(std::string_view head) {
     if (head_.expects_continue() && body_->size() == 0) {
-        V2Route route = route_http(head_.method(), head_.target());
+        const V2Route route = this->route();
         if (route.operation == V2Operation::kInfer) {
             if (Status error = check_http_inference(context_, head_, route); !error.ok()) {
                 terms_.keep_alive = false;  // the body may come all the same
@@ -328,7 +331,7 @@ void HttpProtocol::set_partial(bool partial) {
 void HttpProtocol::run(HttpBody body) {
     set_partial(false);
     body_.reset();
-    V2Route route = route_http(head_.method(), head_.target());
+    const V2Route route = this->route();
     switch (route.operation) {
         case V2Operation::kInfer:
             run_inference(route, body);
@@ -394,9 +397,9 @@ void HttpProtocol::answer_health(bool good) {
 }
 
 void HttpProtocol::answer_model_ready(const V2Route& route) {
-    auto version = parse_model_version(route.version);
-    Status ready = version.ok() ? context_.infer_calls.server().check_ready(route.model,
-                                                                            version.value())
+    const InferenceServer& server = context_.infer_calls.server();
+    auto version = requested_version(server, route.model, route.version);
+    Status ready = version.ok() ? server.check_ready(route.model, version.value())
                                 : version.status();
     if (!ready.ok()) {
         answer_error(ready);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "scheduler/sequence_slots.h"
 
 namespace tritonpy {
 
@@ -55,6 +56,12 @@ Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const
         if (entry->newest == nullptr) {
             return not_found(unknown_model(name) + " has no available versions");
         }
+        if (const Rollout* rollout = entry->rollout.get()) {
+            const int64_t usual = rollout->targets()[rollout->main_target()].version;
+            if (Model* model = entry->ready(usual)) {
+                return model;
+            }
+        }
         return entry->newest;
     }
     auto found = entry->versions.find(version);
@@ -69,9 +76,69 @@ Result<Model*> ModelRegistry::find(std::string_view name, int64_t version) const
     return found->second.get();
 }
 
+Model* ModelRegistry::Entry::ready(int64_t version) const {
+    auto found = versions.find(version);
+    return found == versions.end() ? nullptr : found->second.get();
+}
+
 Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version, Caller caller,
                                       const CorrelationId* sequence) const {
     std::shared_lock lock(mutex_);
+    return enter_locked(name, version, caller, sequence);
+}
+
+Result<ModelRegistry::Entered> ModelRegistry::enter(const InferenceRequest& request,
+                                                    Caller caller) const {
+    const bool starts = (request.flags & InferenceRequest::kSequenceStart) != 0;
+    const CorrelationId* sequence = starts ? nullptr : &request.correlation_id;
+    int64_t version = request.model_version;
+    Entered entered;
+    std::shared_lock lock(mutex_);
+    if (rollouts_ > 0) {
+        const Result<const Entry*> entry = entry_for(request.model_name);
+        if (entry.ok() && entry.value()->rollout != nullptr) {
+            if (const auto target = target_of(*entry.value(), request, sequence)) {
+                entered.rollout = entry.value()->rollout;
+                entered.target = *target;
+                version = entered.rollout->targets()[*target].version;
+            }
+        }
+    }
+    TRITONPY_ASSIGN_OR_RETURN(entered.model,
+                              enter_locked(request.model_name, version, caller, sequence));
+    return entered;
+}
+
+std::optional<size_t> ModelRegistry::target_of(const Entry& entry, const InferenceRequest& request,
+                                               const CorrelationId* sequence) const {
+    Rollout& rollout = *entry.rollout;
+    if (request.model_version != -1) {
+        return rollout.target_of(request.model_version);
+    }
+    const auto model_of = [&](size_t target) {
+        return entry.ready(rollout.targets()[target].version);
+    };
+    if (sequence != nullptr && !is_none(*sequence)) {
+        for (size_t target = 0; target < rollout.targets().size(); ++target) {
+            if (const Model* model = model_of(target); model && model->has_sequence(*sequence)) {
+                return target;
+            }
+        }
+        if (retired_with(request.model_name, -1, *sequence) != nullptr) {
+            return std::nullopt;
+        }
+    }
+    const size_t chosen = rollout.choose(request);
+    if (model_of(chosen) != nullptr) {
+        return chosen;
+    }
+    const size_t usual = rollout.main_target();
+    return model_of(usual) != nullptr ? std::optional(usual) : std::nullopt;
+}
+
+Result<ModelRef> ModelRegistry::enter_locked(std::string_view name, int64_t version,
+                                             Caller caller,
+                                             const CorrelationId* sequence) const {
     Result<Model*> found = find(name, version);
     if (sequence != nullptr && !retired_.empty() &&
         !(found.ok() && found.value()->has_sequence(*sequence))) {
@@ -193,6 +260,23 @@ void ModelRegistry::discard(const std::vector<Model*>& retired) {
     auto first = std::stable_partition(retired_.begin(), retired_.end(), stays);
     freed.assign(std::make_move_iterator(first), std::make_move_iterator(retired_.end()));
     retired_.erase(first, retired_.end());
+}
+
+void ModelRegistry::set_rollout(std::string_view name, std::shared_ptr<Rollout> rollout) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<Rollout>& place = entry_of(name).rollout;
+    if (rollout != nullptr && place != nullptr) {
+        rollout->continue_from(*place);
+    }
+    rollouts_ += rollout != nullptr ? 1 : 0;
+    rollouts_ -= place != nullptr ? 1 : 0;
+    place = std::move(rollout);
+}
+
+std::shared_ptr<Rollout> ModelRegistry::rollout(std::string_view name) const {
+    std::shared_lock lock(mutex_);
+    const Result<const Entry*> entry = entry_for(name);
+    return entry.ok() ? entry.value()->rollout : nullptr;
 }
 
 void ModelRegistry::note_unavailable(std::string_view name, const std::vector<int64_t>& versions) {

@@ -17,6 +17,10 @@
 // identifier, and found by that or, while only one model of the name serves, by its name. A server
 // without namespaces publishes by name, and pays nothing for them.
 //
+// A name may have a rollout (rollout.h). Then a request without a version goes where that says,
+// unless the version is not ready: a canary that did not load fails nobody. What is not inference
+// gets the version that has most of the traffic. A name without one pays for a null pointer.
+//
 // Threads: thread-safe. Owns: the models, published and retired.
 // Invariants: 1. a published model is open until the registry is closed;
 //             2. publish and retire of one call are seen together or not at all;
@@ -28,6 +32,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -37,6 +42,7 @@
 #include "base/result.h"
 #include "base/status.h"
 #include "model/model.h"
+#include "model/rollout.h"
 
 namespace tritonpy {
 
@@ -51,6 +57,13 @@ class ModelRegistry {
     // Who asks: a front end for its client, or a model on behalf of a request that it has.
     enum class Caller : uint8_t { kClient, kModel };
 
+    // A model that a request has, and the part of a rollout that it is of; null: none.
+    struct Entered {
+        ModelRef model;
+        std::shared_ptr<Rollout> rollout;
+        size_t target = 0;
+    };
+
     ModelRegistry() = default;
     ModelRegistry(const ModelRegistry&) = delete;
     ModelRegistry& operator=(const ModelRegistry&) = delete;
@@ -64,6 +77,16 @@ class ModelRegistry {
     Result<ModelRef> enter(std::string_view name, int64_t version,
                            Caller caller = Caller::kClient,
                            const CorrelationId* sequence = nullptr) const;
+
+    // The same for a request, by its version or the model's rollout. One that goes on with a
+    // sequence goes where that began, whatever the split is by now.
+    Result<Entered> enter(const InferenceRequest& request, Caller caller) const;
+
+    // Takes the place of the one before it, and goes on counting where that stopped; null: none
+    // any more.
+    void set_rollout(std::string_view name, std::shared_ptr<Rollout> rollout);
+    // Null where there is none.
+    std::shared_ptr<Rollout> rollout(std::string_view name) const;
 
     // As enter, also when the registry is closed.
     Result<std::shared_ptr<const ModelIdentity>> identity(std::string_view name,
@@ -110,6 +133,10 @@ class ModelRegistry {
     struct Entry {
         std::map<int64_t, std::unique_ptr<Model>> versions;  // null: known, not ready
         Model* newest = nullptr;                             // of the highest ready version
+        std::shared_ptr<Rollout> rollout;                    // null: none
+
+        // Null where the version is not ready.
+        Model* ready(int64_t version) const;
     };
     struct NameHash {
         using is_transparent = void;
@@ -136,6 +163,13 @@ class ModelRegistry {
     void wait_while_any(Predicate is_inside) const;
     Result<Model*> find(std::string_view name, int64_t version) const;
     Status check(std::string_view name, int64_t version) const;
+    // REQUIRES: mutex_.
+    Result<ModelRef> enter_locked(std::string_view name, int64_t version, Caller caller,
+                                  const CorrelationId* sequence) const;
+    // The part of its rollout that a request is of; nothing where it is of none. REQUIRES: mutex_,
+    // and that there is one.
+    std::optional<size_t> target_of(const Entry& entry, const InferenceRequest& request,
+                                    const CorrelationId* sequence) const;
     // The retired model that has the sequence; null. REQUIRES: mutex_.
     Model* retired_with(std::string_view name, int64_t version,
                         const CorrelationId& sequence) const;
@@ -146,6 +180,7 @@ class ModelRegistry {
     std::unordered_map<std::string, std::vector<const Entry*>, NameHash, std::equal_to<>>
         namesakes_;
     std::vector<Retired> retired_;
+    size_t rollouts_ = 0;  // names that have one
     bool refuses_clients_ = false;
     bool closed_ = false;
 };

@@ -9,19 +9,6 @@
 
 namespace tritonpy {
 
-namespace {
-
-Status infer_in(ModelRef model, std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
-    bool wake_due = false;
-    TRITONPY_RETURN_IF_ERROR(model->infer(request, wake_due));
-    if (wake_due) {
-        later.add(std::move(model));
-    }
-    return Status();
-}
-
-}  // namespace
-
 InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
     : options_(std::move(options)),
       clock_(clock),
@@ -46,33 +33,57 @@ InferenceServer::~InferenceServer() {
 }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request, ModelRegistry::Caller::kClient));
-    return model->infer(request);
+    return run(request, ModelRegistry::Caller::kClient);
 }
 
 Status InferenceServer::ModelDoor::infer(std::unique_ptr<InferenceRequest>& request) {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model,
-                              server_.enter(*request, ModelRegistry::Caller::kModel));
     DeferredWakes* later = DeferredWakes::of_burst();
-    return later == nullptr ? model->infer(request) : infer_in(std::move(model), request, *later);
+    return later == nullptr ? server_.run(request, ModelRegistry::Caller::kModel)
+                            : server_.run(request, ModelRegistry::Caller::kModel, *later);
 }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, enter(*request, ModelRegistry::Caller::kClient));
     DeferredWakes::Burst burst(later);
-    return infer_in(std::move(model), request, later);
+    return run(request, ModelRegistry::Caller::kClient, later);
 }
 
-Result<ModelRef> InferenceServer::enter(const InferenceRequest& request,
-                                        ModelRegistry::Caller caller) const {
-    const bool starts = (request.flags & InferenceRequest::kSequenceStart) != 0;
-    TRITONPY_ASSIGN_OR_RETURN(
-        ModelRef model, registry_.enter(request.model_name, request.model_version, caller,
-                                        starts ? nullptr : &request.correlation_id));
-    if (!model) {
-        return scheduler_stopping(request);
+Status InferenceServer::run(std::unique_ptr<InferenceRequest>& request,
+                            ModelRegistry::Caller caller, DeferredWakes& later) const {
+    bool wake_due = false;
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, admit(request, caller, wake_due));
+    if (wake_due) {
+        later.add(std::move(model));
     }
-    return model;
+    return Status();
+}
+
+Status InferenceServer::run(std::unique_ptr<InferenceRequest>& request,
+                            ModelRegistry::Caller caller) const {
+    bool wake_due = false;
+    TRITONPY_ASSIGN_OR_RETURN(ModelRef model, admit(request, caller, wake_due));
+    if (wake_due) {
+        model->wake();
+    }
+    return Status();
+}
+
+Result<ModelRef> InferenceServer::admit(std::unique_ptr<InferenceRequest>& request,
+                                        ModelRegistry::Caller caller, bool& wake_due) const {
+    TRITONPY_ASSIGN_OR_RETURN(ModelRegistry::Entered entered, registry_.enter(*request, caller));
+    if (!entered.model) {
+        return scheduler_stopping(*request);
+    }
+    if (entered.rollout != nullptr) {
+        entered.rollout->watch(entered.target, *request);
+    }
+    Status queued = entered.model->infer(request, wake_due);
+    if (!queued.ok()) {
+        if (entered.rollout != nullptr) {
+            entered.rollout->withdraw(entered.target, *request, queued);
+        }
+        return queued;
+    }
+    return std::move(entered.model);
 }
 
 ModelContext InferenceServer::model_context() {
@@ -149,6 +160,22 @@ Status InferenceServer::check_ready(std::string_view name, int64_t version) cons
 Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,
                                                        int64_t version) const {
     return registry_.statistics(name, version);
+}
+
+void InferenceServer::set_rollout(const std::string& name, std::optional<RolloutConfig> config) {
+    registry_.set_rollout(
+        name, config ? std::make_shared<Rollout>(name, *std::move(config), clock_, log_) : nullptr);
+}
+
+std::optional<RolloutCounters> InferenceServer::rollout_counters(std::string_view name) const {
+    const std::shared_ptr<const Rollout> rollout = registry_.rollout(name);
+    return rollout == nullptr ? std::nullopt : std::optional(rollout->counters());
+}
+
+std::optional<Result<int64_t>> InferenceServer::labelled_version(std::string_view name,
+                                                                 std::string_view label) const {
+    const std::shared_ptr<const Rollout> rollout = registry_.rollout(name);
+    return rollout == nullptr ? std::nullopt : std::optional(rollout->version_of(label));
 }
 
 std::optional<CacheCounters> InferenceServer::cache_counters() const {

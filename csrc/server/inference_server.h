@@ -34,6 +34,7 @@
 #include "model/model_registry.h"
 #include "model/model_stats.h"
 #include "model/response_cache.h"
+#include "model/rollout.h"
 
 namespace tritonpy {
 
@@ -107,6 +108,16 @@ class InferenceServer final {
     // Statistics of a ready version. Errors as resolve_version.
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
 
+    // Lets the model's traffic go as this says, from the next request on; nothing: as without a
+    // rollout. Requests in flight are not moved.
+    void set_rollout(const std::string& name, std::optional<RolloutConfig> config);
+    // What its rollout did so far; nothing where it has none.
+    std::optional<RolloutCounters> rollout_counters(std::string_view name) const;
+    // The version that has a label; nothing where the model has no rollout, invalid_arg where its
+    // rollout does not know the label.
+    std::optional<Result<int64_t>> labelled_version(std::string_view name,
+                                                    std::string_view label) const;
+
     // Of the response cache; nothing where there is none.
     std::optional<CacheCounters> cache_counters() const;
 
@@ -139,8 +150,14 @@ class InferenceServer final {
     };
 
     ModelContext model_context();
-    // The model of a request, held open. unavailable when the server is stopping.
-    Result<ModelRef> enter(const InferenceRequest& request, ModelRegistry::Caller caller) const;
+    // Hands a request to its model, which is returned held open, for it may have to be woken.
+    // unavailable when the server is stopping; else errors as infer.
+    Result<ModelRef> admit(std::unique_ptr<InferenceRequest>& request,
+                           ModelRegistry::Caller caller, bool& wake_due) const;
+    // admit, and wakes the model at once, or when `later` does.
+    Status run(std::unique_ptr<InferenceRequest>& request, ModelRegistry::Caller caller) const;
+    Status run(std::unique_ptr<InferenceRequest>& request, ModelRegistry::Caller caller,
+               DeferredWakes& later) const;
     // Blocks until `is_done()`, which the answer to a last request may bring about and is looked at
     // every `look_ns` besides, or the clock passes `deadline_ns`; whether it is.
     template <typename Condition>

@@ -1,9 +1,30 @@
 #include "wire/model_version.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
+#include "base/limits.h"
+
 namespace tritonpy {
+
+namespace {
+
+bool is_letter(char character) {
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           character == '_';
+}
+
+}  // namespace
+
+bool is_version_label(std::string_view text) {
+    const auto may_follow = [](char character) {
+        return is_letter(character) || (character >= '0' && character <= '9') ||
+               character == '.' || character == '-';
+    };
+    return !text.empty() && text.size() <= limits::kMaxVersionLabel && is_letter(text[0]) &&
+           std::ranges::all_of(text, may_follow);
+}
 
 Result<int64_t> parse_model_version(std::string_view text) {
     if (text.empty()) {

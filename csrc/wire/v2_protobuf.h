@@ -23,6 +23,7 @@ namespace tritonpy {
 // What the gRPC front end needs beyond the request itself.
 struct DecodedGrpcInfer {
     std::unique_ptr<InferenceRequest> request;  // with model_name and model_version set
+    std::string version_label;                  // named instead of a number; then that is -1
     bool enable_empty_final_response = false;   // parameter triton_enable_empty_final_response
 };
 

@@ -190,7 +190,12 @@ Result<DecodedGrpcInfer> RequestDecoder::decode() {
     InferenceRequest& request = *decoded_.request;
     request.model_name = fields_.model_name;
     request.id = fields_.id;
-    TRITONPY_ASSIGN_OR_RETURN(request.model_version, parse_model_version(fields_.model_version));
+    if (is_version_label(fields_.model_version)) {
+        decoded_.version_label = fields_.model_version;
+    } else {
+        TRITONPY_ASSIGN_OR_RETURN(request.model_version,
+                                  parse_model_version(fields_.model_version));
+    }
     TRITONPY_RETURN_IF_ERROR(decode_parameters());
     TRITONPY_RETURN_IF_ERROR(decode_inputs());
     TRITONPY_RETURN_IF_ERROR(decode_outputs());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "wire/model_version.h"
+
 namespace tritonpy {
 
 namespace {
@@ -57,7 +59,8 @@ V2Route route_model(std::string_view path) {
     }
     if (take_prefix(path, kVersions)) {
         route.version = take_segment(path);
-        if (route.version.empty() || !is_number(route.version)) {
+        if (route.version.empty() ||
+            !(is_number(route.version) || is_version_label(route.version))) {
             return {};
         }
     }

@@ -22,7 +22,7 @@ enum class V2Operation : uint8_t {
 struct V2Route {
     V2Operation operation = V2Operation::kControl;
     std::string_view model;    // HTTP only
-    std::string_view version;  // HTTP only; digits, or empty for the newest
+    std::string_view version;  // HTTP only; digits, a label, or empty for the newest
 };
 
 // `target` is what follows the method, scheme and authority, query and fragment included (they are

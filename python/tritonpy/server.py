@@ -27,7 +27,7 @@ from tritonpy.errors import InternalError, TritonError
 from tritonpy.frontends.grpc import GrpcFrontend
 from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
 from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
-from tritonpy.metrics import CpuMetrics, CustomMetrics, MetricsApp, MetricsPage, ModelMetrics
+from tritonpy.metrics import MetricsApp, server_page
 from tritonpy.options import LogOptions, ServerOptions
 from tritonpy.repository import Clock, Logger, ModelRepository, status_table
 from tritonpy.worker_host import WorkerHost, cache_directory
@@ -337,10 +337,10 @@ def _frontends(options: ServerOptions, log: Log, parts: _Parts) -> tuple[Fronten
         server_version=__version__,
         strict_readiness=options.strict_readiness,
         checks=parts.workers,
+        rollouts=repository.rollouts,
     )
     metrics = options.metrics
-    models = ModelMetrics(repository, core, counter_latencies=metrics.counter_latencies)
-    page = MetricsPage(models, CpuMetrics(), CustomMetrics(parts.workers.metrics).families)
+    page = server_page(repository, core, parts.workers.metrics, metrics)
     render = page.render if metrics.enabled else None
     listener = HttpListener(MetricsApp(page), metrics.address, metrics.port)
     make = _native_services if options.frontend == "native" else _python_services

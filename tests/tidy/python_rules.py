@@ -18,6 +18,7 @@ LEVELS = {
     "worker": 1,
     "worker_host": 3,
     "backends": 4,
+    "rollouts": 4,
     "repository": 5,
     "api": 6,
     "inspection": 6,

@@ -29,6 +29,7 @@ from tritonpy.errors import (
 )
 from tritonpy.protos.model_config_pb2 import ModelInput, ModelOutput
 from tritonpy.repository import IndexEntry, ParameterValue, ServedVersion
+from tritonpy.rollouts import Rollouts, RolloutState
 from tritonpy.worker_host import ReadyCheck
 
 # In Triton's order; what is not implemented is not claimed.
@@ -97,8 +98,8 @@ class ServedModels(Protocol):
 class ModelCounters(Protocol):
     """What the service asks of the core; `tritonpy.core.Core` does it."""
 
-    def parse_model_version(self, text: str) -> int:
-        """Parse the version of a request ("": -1, the newest)."""
+    def requested_version(self, name: str, text: str) -> int:
+        """Return the version that a request for a model names: a number, a label, "" (-1)."""
 
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one version that serves."""
@@ -131,10 +132,12 @@ class V2Service:
         server_version: str,
         strict_readiness: bool,
         checks: ModelChecks | None = None,
+        rollouts: Rollouts | None = None,
         check_timeout_s: float = _CHECK_TIMEOUT_S,
     ) -> None:
         """`checks` is None where no model has code of its own; it may take `check_timeout_s`."""
         self._checks = checks
+        self._rollouts = rollouts
         self._check_timeout_s = check_timeout_s
         self._repository = repository
         self._core = core
@@ -147,9 +150,33 @@ class V2Service:
         """Whether the server is on its way out and takes no new work."""
         return self._repository.is_exiting
 
-    def parse_version(self, text: str) -> int:
-        """Return a request's version as a number, -1 for an empty text."""
-        return self._core.parse_model_version(text) if text else -1
+    def requested_version(self, name: str, text: str) -> int:
+        """Return the version that a request for a model names, -1 for an empty text."""
+        return self._core.requested_version(name, text) if text else -1
+
+    def has_labels(self, name: str) -> bool:
+        """Return whether versions of a model have labels, which a request may name."""
+        return self._rollouts is not None and self._rollouts.has(name)
+
+    def rollout(self, name: str) -> RolloutState:
+        """Return the rollout of a model; NotFoundError where it has none."""
+        if self._rollouts is None:
+            raise NotFoundError(f"model '{name}' has no rollout")
+        return self._rollouts.state(name)
+
+    def update_rollout(self, name: str, request: Mapping[str, object]) -> RolloutState:
+        """Put a rollout in force until the model's file changes; return what it is then.
+
+        `{"reset": true}` instead gives one that was rolled back another try. Raises
+        InvalidArgError for a wrong one, NotFoundError for a model that is not loaded.
+        """
+        if self._rollouts is None:
+            raise NotFoundError(f"model '{name}' has no rollout")
+        if request == {"reset": True}:
+            self._rollouts.reset(name)
+        else:
+            self._rollouts.update(name, request)
+        return self._rollouts.state(name)
 
     def is_live(self) -> bool:
         """Return True: whoever can be asked lives. Raises UnavailableError while exiting."""
@@ -178,11 +205,11 @@ class V2Service:
 
     async def require_model_ready(self, name: str, version: str) -> None:
         """Raise what keeps a version from serving: the server's reasons, then the model's own."""
-        await self._require_ready(name, self.parse_version(version))
+        await self._require_ready(name, self.requested_version(name, version))
 
     async def is_model_ready(self, name: str, version: str) -> bool:
         """Return whether a version serves; False also for a model that nobody knows."""
-        parsed = self.parse_version(version)
+        parsed = self.requested_version(name, version)
         try:
             await self._require_ready(name, parsed)
         except TritonError:
@@ -195,7 +222,7 @@ class V2Service:
 
     def model_metadata(self, name: str, version: str) -> ModelMetadata:
         """Return what a model takes and gives; without a version, every version is listed."""
-        served = self._repository.served(name, self.parse_version(version))
+        served = self._repository.served(name, self.requested_version(name, version))
         config = served.config
         batched = config.max_batch_size >= 1
         return ModelMetadata(
@@ -208,14 +235,14 @@ class V2Service:
 
     def model_config(self, name: str, version: str) -> ModelConfig:
         """Return the completed config of a version. The caller must not change it."""
-        return self._repository.served(name, self.parse_version(version)).config
+        return self._repository.served(name, self.requested_version(name, version)).config
 
     def statistics(self, name: str = "", version: str = "") -> list[VersionStatistics]:
         """Return the counters of a version, of a model's versions, or of everything that serves.
 
         Raises InvalidArgError when what is named does not serve.
         """
-        wanted = self.parse_version(version)
+        wanted = self.requested_version(name, version)
         if not name:
             return list(self._counters(self._repository.all_served()))
         versions = self._repository.served_versions(name)

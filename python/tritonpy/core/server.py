@@ -114,6 +114,19 @@ class Core:
         with core_errors:
             return _core.parse_model_version(text)
 
+    def requested_version(self, name: str, text: str) -> int:
+        """Return the version that a request for a model names: a number, a label, "" (-1)."""
+        with core_errors:
+            return _core.requested_version(self._server, name, text)
+
+    def set_rollout(self, name: str, plan: object) -> None:
+        """Let the traffic of a model go as a `rollouts.RolloutPlan` says; None: as without one."""
+        _core.set_rollout(self._server, name, plan)
+
+    def rollout_counters(self, name: str) -> tuple[list[tuple[str, int, int, int]], str] | None:
+        """Return label, version, requests and failures of each target, and why it rolled back."""
+        return _core.rollout_counters(self._server, name)
+
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one ready version."""
         with core_errors:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tritonpy.repository.layout import ModelLocation
+from tritonpy.rollouts.plan import FILE_NAME as ROLLOUT_FILE
 
 # Path relative to the model's directory, modification time in ns, size.
 Stamp: TypeAlias = tuple[str, int, int]
@@ -18,7 +19,8 @@ Stamp: TypeAlias = tuple[str, int, int]
 class FileStamps:
     """The files of a model at one moment: those that every version shares, and each version's.
 
-    Config files do not count: what they say is compared, not when they were written.
+    Config files do not count: what they say is compared, not when they were written. Nor does the
+    file of a rollout: it says who gets which version, and not what the version is.
     """
 
     shared: frozenset[Stamp]
@@ -39,7 +41,7 @@ def read_stamps(location: ModelLocation) -> FileStamps:
         for entry in entries:
             path = Path(entry.path)
             if not entry.is_dir():
-                if entry.name != "config.pbtxt":
+                if entry.name not in ("config.pbtxt", ROLLOUT_FILE):
                     shared.append(path)
             elif entry.name.isdecimal():
                 versions[entry.name] = frozenset(_stamps_of(_files_below(path), location.path))

@@ -20,6 +20,7 @@ from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, poll_fa
 from tritonpy.repository.model_loader import ModelLoader
 from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
+from tritonpy.rollouts import RolloutPlan, Rollouts
 
 DUPLICATE = "model appears in two or more repositories"
 
@@ -39,10 +40,12 @@ class ModelTable:
         layout: RepositoryLayout,
         lifecycle: Lifecycle,
         clock: Clock,
+        rollouts: Rollouts,
         make_loader: Callable[[ComposingModels, Callable[[str, str], str]], ModelLoader],
     ) -> None:
         self._log = log
         self._layout = layout
+        self._rollouts = rollouts
         self._lifecycle = lifecycle
         loader = make_loader(self, layout.namespace_for)
         self._parts = RepositoryParts(core, loader, lifecycle, log, clock)
@@ -88,14 +91,14 @@ class ModelTable:
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
-        if override is None:
-            self._entry(name).load(self._locate(name))
-            return
-        config = self._config_of(name, override)
-        if override.files:
+        config = None if override is None else self._config_of(name, override)
+        if config is not None and override is not None and override.files:
             self._entry(name).load_files(self._written(name, override.files), config)
-        else:
-            self._entry(name).load(self._locate(name), config)
+            return
+        location = self._locate(name)
+        rollout = self._rollout(name, location)
+        self._entry(name).load(location, config)
+        self._rollouts.loaded(name, location.path, rollout)
 
     def refresh(self, name: str) -> None:
         """Bring an ensemble in line with models that have changed; take it out where it fails."""
@@ -113,6 +116,7 @@ class ModelTable:
 
     def unload(self, name: str) -> None:
         """Take a model out; blocks until its last requests are answered."""
+        self._rollouts.unloaded(name)
         self._entry(name).unload()
 
     def refuse(self, name: str, error: TritonError) -> None:
@@ -152,6 +156,14 @@ class ModelTable:
     def _config_of(self, name: str, override: LoadOverride) -> ModelConfig:
         try:
             return config_from_json(override.config)
+        except InvalidArgError as error:
+            raise self._refused(name, error) from error
+
+    def _rollout(self, name: str, location: ModelLocation) -> RolloutPlan | None:
+        if location.file is not None:
+            return None
+        try:
+            return self._rollouts.read(location.path)
         except InvalidArgError as error:
             raise self._refused(name, error) from error
 

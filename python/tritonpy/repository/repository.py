@@ -33,6 +33,7 @@ from tritonpy.repository.model_table import DUPLICATE, ModelTable
 from tritonpy.repository.model_trees import is_being_written, read_trees
 from tritonpy.repository.poll_thread import PollThread
 from tritonpy.repository.serving_core import ServingCore
+from tritonpy.rollouts import Rollouts
 from tritonpy.worker_host import WorkerSpec
 
 
@@ -76,12 +77,14 @@ class ModelRepository:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
         complete = complete_python_model or _refuse_python_model
+        self.rollouts = Rollouts(core)
         self._models = ModelTable(
             core,
             log,
             self._layout,
             self._lifecycle,
             clock or Clock(),
+            self.rollouts,
             partial(ModelLoader, core, log, options, devices or Devices(), complete),
         )
         self._threads = LoaderThreads(options.load_threads)

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature
+from tritonpy.rollouts import RolloutPlan
 
 # Made by build_model and given back to publish; nobody between looks inside.
 BuiltModel: TypeAlias = Any
@@ -32,3 +33,9 @@ class ServingCore(Protocol):
 
     def resolve_version(self, name: str, version: int = -1) -> int:
         """Return the version that serves a request for `version`; -1 is the newest."""
+
+    def set_rollout(self, name: str, plan: RolloutPlan | None) -> None:
+        """Let the traffic of a model go as the plan says."""
+
+    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
+        """Return what a rollout did so far."""

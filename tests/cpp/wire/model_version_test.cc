@@ -25,6 +25,18 @@ TEST(ModelVersion, what_is_no_number_is_refused) {
     }
 }
 
+TEST(ModelVersion, labels_are_words_and_never_numbers) {
+    for (const char* text : {"canary", "_", "V2.1-rc_3"}) {
+        EXPECT_TRUE(is_version_label(text)) << text;
+    }
+    EXPECT_TRUE(is_version_label(std::string(64, 'a')));
+    for (const char* text :
+         {"", "1", "007", "-1", "1a", ".a", "-a", "a b", "a/b", "\xC3\xA9", "a%20"}) {
+        EXPECT_FALSE(is_version_label(text)) << text;
+    }
+    EXPECT_FALSE(is_version_label(std::string(65, 'a')));
+}
+
 TEST(ModelVersion, numbers_below_one_are_refused) {
     for (std::string text : {"0", "-1", "-9223372036854775808"}) {
         EXPECT_EQ(parse_model_version(text).status(),

@@ -110,6 +110,17 @@ TEST(V2ProtobufDecode, raw_contents_are_borrowed_in_input_order) {
     EXPECT_TRUE(inputs[1].data.empty());
     EXPECT_EQ(text_of(inputs[2].data), "z");
     EXPECT_EQ(decoded.value().request->model_version, -1);
+    EXPECT_EQ(decoded.value().version_label, "");
+}
+
+TEST(V2ProtobufDecode, a_word_for_a_version_is_left_to_whoever_knows_labels) {
+    RequestMessage message;
+    message.model_version = "canary";
+    BlockPool pool;
+    Result<DecodedGrpcInfer> decoded = decode_infer_protobuf(text_buffer(message.bytes()), pool);
+    ASSERT_TRUE(decoded.ok()) << decoded.status().message();
+    EXPECT_EQ(decoded.value().request->model_version, -1);
+    EXPECT_EQ(decoded.value().version_label, "canary");
 }
 
 TEST(V2ProtobufDecode, typed_contents_of_every_type) {
@@ -331,7 +342,7 @@ TEST(V2ProtobufDecode, input_errors) {
     twice.inputs = {InputMessage{"IN", "FP32", {0}, "", {}}.bytes(),
                     InputMessage{"IN", "FP32", {0}, "", {}}.bytes()};
     RequestMessage version;
-    version.model_version = "x";
+    version.model_version = "1x";
     ProtobufWriter strings;
     strings.bytes_field(8, "a");
     const Row rows[] = {
@@ -355,7 +366,7 @@ TEST(V2ProtobufDecode, input_errors) {
          typed_error("BOOL", "INT64")},
         {twice.bytes(), invalid_arg("input 'IN' already exists in request")},
         {version.bytes(),
-         invalid_arg("failed to get model version from specified version string 'x' (details: "
+         invalid_arg("failed to get model version from specified version string '1x' (details: "
                      "stol), version should be an integral value > 0")},
     };
     for (const Row& row : rows) {

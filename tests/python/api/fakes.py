@@ -123,7 +123,7 @@ class FakeCore:
         self._cache = cache
         self.broken: set[int] = set()
 
-    def parse_model_version(self, text: str) -> int:
+    def requested_version(self, name: str, text: str) -> int:
         if not text.isdigit():
             raise InvalidArgError(f"failed to get model version from '{text}'")
         return int(text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.errors import NotFoundError, TritonError, UnavailableError
+from tritonpy.rollouts import RolloutPlan
 
 BATCHABLE = OnnxSignature(
     inputs=(OnnxTensor("x", "FP32", (-1, 4)),), outputs=(OnnxTensor("y", "FP32", (-1, 2)),)
@@ -36,6 +37,7 @@ class FakeCore:
     publishes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=list)
     serving: dict[str, dict[int, FakeModel]] = field(default_factory=dict)
     unavailable: dict[str, set[int]] = field(default_factory=dict)
+    rollouts: list[tuple[str, RolloutPlan | None]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
@@ -76,6 +78,14 @@ class FakeCore:
         """Remember versions that failed."""
         with self.lock:
             self.unavailable.setdefault(name, set()).update(versions)
+
+    def set_rollout(self, name: str, plan: RolloutPlan | None) -> None:
+        """Remember what was put in force."""
+        self.rollouts.append((name, plan))
+
+    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
+        """Return nothing: nobody infers here."""
+        return None
 
     def resolve_version(self, name: str, version: int = -1) -> int:
         """Find a version, or raise the texts of the real core."""

@@ -24,7 +24,9 @@ from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_COD
 
 _MODELS: Final = b"/v2/models/"
 _INFER: Final = b"/infer"
-_TARGET: Final = re.compile(rb"/v2/models/([^/]+)(?:/versions/([0-9]+))?/infer")
+_TARGET: Final = re.compile(
+    rb"/v2/models/([^/]+)(?:/versions/([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*))?/infer"
+)
 # Paths whose target is remembered: 256 KiB at most, however many names a client makes up.
 _TARGETS_MAX: Final = 1024
 _TARGET_PATH_MAX: Final = 256
@@ -46,6 +48,7 @@ class InferTarget(NamedTuple):
 
     model: str
     version: str
+    names_label: bool = False  # instead of a version: no path of ours where the model has none
 
 
 def infer_target(path: bytes) -> InferTarget | None:
@@ -58,8 +61,8 @@ def infer_target(path: bytes) -> InferTarget | None:
     match = _TARGET.fullmatch(path)
     if match is None:
         return None
-    model, version = match.groups(b"")
-    return InferTarget(model.decode("ascii"), version.decode("ascii"))
+    model, version = (group.decode("ascii") for group in match.groups(b""))
+    return InferTarget(model, version, names_label=bool(version) and not version.isdigit())
 
 
 class HttpApp:
@@ -87,7 +90,7 @@ class HttpApp:
             return
         path = scope["raw_path"]
         target = self._targets.get(path) or self._new_target(path)
-        if target is None:
+        if target is None or (target.names_label and not self._service.has_labels(target.model)):
             await self._control(scope, receive, send)
         elif scope["method"] != "POST":
             await _send(send, _error(METHOD_NOT_ALLOWED, "Method Not Allowed"))
@@ -119,7 +122,7 @@ class HttpApp:
     async def _response(self, target: InferTarget, scope: Scope, receive: Receive) -> _Response:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            version = self._service.parse_version(target.version)
+            version = self._service.requested_version(target.model, target.version)
             body = await read_body(scope, receive, headers, self._max_input_size)
             answer = await self._inference.infer_json(
                 target.model, version, body, json_length_of(headers), self._max_input_size

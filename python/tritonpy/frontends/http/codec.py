@@ -12,6 +12,7 @@ from tritonpy.api import ModelMetadata, ServerMetadata, Settings, TensorMetadata
 from tritonpy.core import BatchSizeStatistics, DurationCount, ModelStatistics
 from tritonpy.errors import InternalError, InvalidArgError
 from tritonpy.repository import IndexEntry, ParameterValue
+from tritonpy.rollouts import RolloutState
 
 
 def server_metadata_json(metadata: ServerMetadata) -> dict[str, Any]:
@@ -105,6 +106,24 @@ def settings_json(settings: Settings) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.values.items()
+    }
+
+
+def rollout_json(state: RolloutState) -> dict[str, Any]:
+    """Return a rollout that is in force, and what it did so far."""
+    return {
+        "rollout": state.document,
+        "source": state.source,
+        "rolled_back": state.rolled_back,
+        "labels": [
+            {
+                "label": target.label,
+                "version": str(target.version),
+                "requests": target.requests,
+                "failures": target.failures,
+            }
+            for target in state.targets
+        ],
     }
 
 

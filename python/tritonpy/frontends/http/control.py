@@ -95,6 +95,7 @@ class _Endpoints:
             _post("/v2/repository/{repository}/index", self.index),
             _post("/v2/repository/models/{model}/load", self.load),
             _post("/v2/repository/models/{model}/unload", self.unload),
+            _both("/v2/repository/models/{model}/rollout", self.rollout),
             _post("/v2/repository/{repository}/models/{model}/load", self.named_repository),
             _post("/v2/repository/{repository}/models/{model}/unload", self.named_repository),
             *self._shared_memory_routes("system"),
@@ -122,21 +123,21 @@ class _Endpoints:
         return _empty(self._service.is_ready())
 
     async def model_ready(self, request: Request) -> Response:
-        await self._service.require_model_ready(*_model_of(request))
+        await self._service.require_model_ready(*self._model_of(request))
         return _empty()
 
     async def model_metadata(self, request: Request) -> Response:
-        metadata = self._service.model_metadata(*_model_of(request))
+        metadata = self._service.model_metadata(*self._model_of(request))
         return _json(codec.model_metadata_json(metadata))
 
     async def model_config(self, request: Request) -> Response:
-        return _json(config_to_json(self._service.model_config(*_model_of(request))))
+        return _json(config_to_json(self._service.model_config(*self._model_of(request))))
 
     async def statistics(self, request: Request) -> Response:
-        return _json(codec.statistics_json(self._service.statistics(*_model_of(request))))
+        return _json(codec.statistics_json(self._service.statistics(*self._model_of(request))))
 
     async def trace_settings(self, request: Request) -> Response:
-        model, _ = _model_of(request)
+        model, _ = self._model_of(request)
         if request.method == "POST":
             names = codec.parse_object(await self._body(request))
             return _json(codec.settings_json(self._service.update_trace_settings(names, model)))
@@ -163,6 +164,13 @@ class _Endpoints:
         await self._service.unload_model(request.path_params["model"], parameters)
         return _empty()
 
+    async def rollout(self, request: Request) -> Response:
+        model = request.path_params["model"]
+        if request.method == "POST":
+            document = codec.parse_object(await self._body(request))
+            return _json(codec.rollout_json(self._service.update_rollout(model, document)))
+        return _json(codec.rollout_json(self._service.rollout(model)))
+
     async def named_repository(self, _request: Request) -> Response:
         raise UnsupportedError("'repository_name' specification is not supported")
 
@@ -177,17 +185,18 @@ class _Endpoints:
         self._service.require_shared_memory()
         return _empty()
 
+    def _model_of(self, request: Request) -> tuple[str, str]:
+        """Return model and version of a path; what names no version makes it no path of ours."""
+        model: str = request.path_params.get("model", "")
+        version: str = request.path_params.get("version", "")
+        is_number = version.isascii() and version.isdigit()
+        if version and not is_number and not self._service.has_labels(model):
+            raise HTTPException(NOT_FOUND)
+        return model, version
+
     async def _body(self, request: Request) -> bytes:
         headers = dict(request.scope["headers"])
         return await read_body(request.scope, request.receive, headers, self._max_input_size)
-
-
-def _model_of(request: Request) -> tuple[str, str]:
-    """Return model and version of a path; a version that is no number makes it no path of ours."""
-    version: str = request.path_params.get("version", "")
-    if version and not (version.isascii() and version.isdigit()):
-        raise HTTPException(NOT_FOUND)
-    return request.path_params.get("model", ""), version
 
 
 def _metrics_endpoint(render: Callable[[], bytes]) -> Endpoint:

@@ -138,7 +138,7 @@ class GenerateApp:
     async def _request(
         self, target: _Target, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
     ) -> InferRequest:
-        version = self._service.parse_version(target.version)
+        version = self._service.requested_version(target.model, target.version)
         coding = headers.get(b"content-encoding", b"").strip().lower()
         if coding not in (b"", b"identity"):
             raise InvalidArgError(_ONLY_IDENTITY)

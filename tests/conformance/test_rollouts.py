@@ -1,0 +1,214 @@
+"""Goal: a rollout decides who gets which version, over every protocol, and says what it did.
+
+Method: identity models of several versions, whose answers name the version; weights of 0 and 100
+and known keys, so that every answer is certain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from tests.conformance.clients import Array, Client
+from tests.conformance.conftest import connect
+from tests.conformance.metrics_page import metrics_page
+from tests.conformance.model_files import identity_config, write_config
+from tests.conformance.raw_http import Answer, request
+from tests.conformance.running_server import RunningServer, ServerOptions
+
+_DATA: Array = np.ones((1, 2), np.float32)
+_LABELS = {"stable": 1, "canary": 2}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
+    """Models that tests roll out, each its own, one repository for each front end."""
+    path = tmp_path_factory.mktemp(f"rollouts_{frontend}")
+    for name in ("split", "sticky", "file", "plain", "api", "back", "wrong"):
+        versions = "version_policy: { all {} }"
+        write_config(path, name, identity_config("FP32", extra=versions), (1, 2, 3))
+    _write(path, "split", split={"stable": 100, "canary": 0})
+    _write(path, "sticky", split={"stable": 50, "canary": 50}, sticky_by="parameter:user")
+    _write(path, "back", split={"canary": 100}, rollback={"to": "stable", "when": {"p99_ms": 0}})
+    (path / "wrong" / "rollout.json").write_text('{"labels": {"stable": 1}, "split": {"a": 1}}')
+    return path
+
+
+@pytest.fixture(scope="module")
+def rollout_server(frontend: str, repository: Path) -> Iterator[RunningServer]:
+    """A server that loads on demand."""
+    arguments = ["--model-control-mode", "explicit", "--exit-on-error", "false"]
+    for name in ("split", "sticky", "file", "plain", "api", "back"):
+        arguments += ["--load-model", name]
+    with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
+        yield server
+
+
+@pytest.fixture(params=["http", "grpc"])
+def rolled(request: pytest.FixtureRequest, rollout_server: RunningServer) -> Iterator[Client]:
+    """Both clients of that server."""
+    with connect(request.param, rollout_server) as client:
+        yield client
+
+
+def test_a_request_without_a_version_goes_where_the_split_says(rolled: Client) -> None:
+    assert [_version(rolled, "split") for _ in range(20)] == [1] * 20
+
+
+def test_a_label_is_a_version_like_its_number(rolled: Client) -> None:
+    assert _version(rolled, "split", "canary") == 2
+    assert _version(rolled, "split", "stable") == 1
+    assert _version(rolled, "split", "3") == 3
+    assert rolled.raw.is_model_ready("split", "canary")
+
+
+def test_metadata_config_and_statistics_know_labels(rolled: Client) -> None:
+    _version(rolled, "split", "canary")
+    metadata = rolled.raw.get_model_metadata("split", "canary")
+    versions = metadata["versions"] if isinstance(metadata, dict) else metadata.versions
+    assert list(versions) == ["2"]
+    assert [each["version"] for each in rolled.statistics("split", "canary")] == ["2"]
+
+
+def test_an_unknown_label_is_told_which_there_are(rolled: Client) -> None:
+    with pytest.raises(InferenceServerException) as raised:
+        _version(rolled, "split", "next")
+    text = "model 'split' has no version label 'next', only 'stable', 'canary'"
+    assert text in str(raised.value)
+
+
+def test_without_a_rollout_a_word_is_no_version(rollout_server: RunningServer) -> None:
+    with connect("grpc", rollout_server) as client:
+        assert _version(client, "plain") == 3
+        with pytest.raises(InferenceServerException, match="failed to get model version from"):
+            _version(client, "plain", "canary")
+    answer = request(rollout_server.http_port, "POST", "/v2/models/plain/versions/canary/infer")
+    assert answer.status == 404
+    answer = request(rollout_server.http_port, "GET", "/v2/models/plain/versions/canary")
+    assert answer.status == 404
+
+
+def test_streams_are_split_and_know_labels(rollout_server: RunningServer) -> None:
+    with connect("grpc", rollout_server) as client:
+        answers: list[Any] = []
+        client.raw.start_stream(lambda result, error: answers.append(error or result))
+        tensors = [client.tensor("INPUT0", _DATA)]
+        client.raw.async_stream_infer("split", tensors)
+        client.raw.async_stream_infer("split", tensors, model_version="canary")
+        client.raw.async_stream_infer("split", tensors, model_version="next")
+        client.raw.stop_stream()
+    first, second, third = answers
+    assert [int(each.get_response().model_version) for each in (first, second)] == [1, 2]
+    assert "no version label 'next'" in str(third)
+
+
+def test_one_user_always_meets_the_same_version_over_every_protocol(
+    rollout_server: RunningServer,
+) -> None:
+    with connect("http", rollout_server) as http, connect("grpc", rollout_server) as grpc:
+        met = {
+            user: {
+                _version(client, "sticky", parameters={"user": user})
+                for client in (http, grpc, http)
+            }
+            for user in map(str, range(40))
+        }
+    assert all(len(versions) == 1 for versions in met.values())
+    assert {version for versions in met.values() for version in versions} == {1, 2}
+
+
+def test_a_file_is_taken_up_by_a_load_that_loads_no_version_again(
+    rollout_server: RunningServer, repository: Path
+) -> None:
+    with connect("http", rollout_server) as client:
+        assert _version(client, "file") == 3
+        loaded = rollout_server.output.count("loading: file:")
+        _write(repository, "file", split={"stable": 1})
+        client.raw.load_model("file")
+        assert _version(client, "file") == 1
+        _write(repository, "file", split={"canary": 1})
+        client.raw.load_model("file")
+        assert _version(client, "file") == 2
+        (repository / "file" / "rollout.json").unlink()
+        client.raw.load_model("file")
+        assert _version(client, "file") == 3
+    assert rollout_server.output.count("loading: file:") == loaded
+
+
+def test_a_wrong_file_fails_the_load_and_names_its_field(
+    rollout_server: RunningServer, repository: Path
+) -> None:
+    with connect("grpc", rollout_server) as client:
+        with pytest.raises(InferenceServerException) as raised:
+            client.raw.load_model("wrong")
+        assert not client.raw.is_model_ready("wrong")
+    path = repository / "wrong" / "rollout.json"
+    assert f"{path}: split: \"a\" is not one of the labels 'stable'" in str(raised.value)
+
+
+def test_the_api_sets_resets_and_shows_a_rollout(rollout_server: RunningServer) -> None:
+    assert _get(rollout_server, "api").error == "model 'api' has no rollout"
+    document = {"labels": _LABELS, "split": {"canary": 1}}
+    shown = _post(rollout_server, "api", document).json
+    assert shown["rollout"] == document
+    assert (shown["source"], shown["rolled_back"]) == ("api", "")
+    with connect("http", rollout_server) as client:
+        assert _version(client, "api") == 2
+        client.raw.load_model("api")  # has no file, as before: what was set stays
+        assert _version(client, "api") == 2
+    counted = [
+        (each["label"], each["requests"]) for each in _get(rollout_server, "api").json["labels"]
+    ]
+    assert counted == [("stable", 0), ("canary", 2)]
+    wrong = _post(rollout_server, "api", {"labels": _LABELS})
+    assert (wrong.status, wrong.error) == (400, "rollout of model 'api': split: is missing")
+    unknown = _post(rollout_server, "nobody", document)
+    assert unknown.status == 404
+    assert "'nobody' is not found" in unknown.error
+
+
+def test_a_version_over_its_limit_loses_its_traffic_until_the_rollout_is_reset(
+    rollout_server: RunningServer,
+) -> None:
+    reason = "label 'canary' (version 2): 3 of the last 200 requests took more than 0 ms"
+    with connect("grpc", rollout_server) as client:
+        assert [_version(client, "back") for _ in range(5)] == [2, 2, 2, 1, 1]
+        assert _get(rollout_server, "back").json["rolled_back"] == reason
+        rollout_server.wait_for(f"goes back to label 'stable' (version 1), because of {reason}")
+        page = metrics_page(rollout_server)
+        assert 'tritonpy_rollout_rolled_back{model="back"} 1\n' in page
+        labels = 'label="canary",model="back",version="2"'
+        assert f"tritonpy_rollout_requests_total{{{labels}}} 3\n" in page
+        assert f"tritonpy_rollout_failures_total{{{labels}}} 0\n" in page
+        client.raw.load_model("back")  # the same file gives no other try
+        assert _version(client, "back") == 1
+        assert _post(rollout_server, "back", {"reset": True}).json["rolled_back"] == ""
+        assert _version(client, "back") == 2
+
+
+def _version(client: Client, model: str, version: str = "", **options: Any) -> int:
+    result = client.infer(model, {"INPUT0": _DATA}, model_version=version, **options)
+    return int(client.response(result)["model_version"])
+
+
+def _write(repository: Path, model: str, **fields: Any) -> None:
+    document = {"labels": _LABELS, **fields}
+    (repository / model / "rollout.json").write_text(json.dumps(document))
+
+
+def _get(server: RunningServer, model: str) -> Answer:
+    return request(server.http_port, "GET", _path(model))
+
+
+def _post(server: RunningServer, model: str, document: dict[str, Any]) -> Answer:
+    return request(server.http_port, "POST", _path(model), json.dumps(document))
+
+
+def _path(model: str) -> str:
+    return f"/v2/repository/models/{model}/rollout"
