@@ -87,7 +87,9 @@ class ModelTable:
     def dependents(self, name: str) -> Sequence[str]:
         """Return the ensembles that serve, or would, and need this model directly."""
         with self._lock:
-            return sorted(other for other, entry in self._entries.items() if name in entry.composing)
+            return sorted(
+                other for other, entry in self._entries.items() if name in entry.composing
+            )
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
