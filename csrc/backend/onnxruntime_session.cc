@@ -73,6 +73,13 @@ Result<OnnxOwned<ort::Session>> create_session(const OnnxRuntimeLibrary& library
     return library.own(ort::kReleaseSession, made);
 }
 
+// Whoever in this process used the library before us (`import onnxruntime`) has made its
+// environment, without threads. Only its words tell: whatever else is wrong with a
+// model would be wrong again, and large ones take long to open.
+bool has_no_threads_to_share(const Status& error) {
+    return error.message().find("GlobalThreadPools") != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const OnnxSession>> OnnxSession::open(
@@ -81,9 +88,7 @@ Result<std::shared_ptr<const OnnxSession>> OnnxSession::open(
     auto session = std::make_shared<OnnxSession>(OpenOnly(), std::move(library));
     const OnnxRuntimeLibrary& runtime = session->library();
     auto created = create_session(runtime, path, options, log);
-    if (!created.ok() && options.shares_threads) {
-        // Whoever in this process used the library before us (`import onnxruntime`) has made its
-        // environment, without threads.
+    if (!created.ok() && options.shares_threads && has_no_threads_to_share(created.status())) {
         OnnxSessionOptions alone = options;
         alone.shares_threads = false;
         created = create_session(runtime, path, alone, log);

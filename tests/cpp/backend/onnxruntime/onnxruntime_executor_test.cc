@@ -4,7 +4,11 @@
 #include "backend/onnxruntime_executor.h"
 
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
+#include <array>
+#include <map>
 #include <thread>
 
 #include "backend/onnxruntime/onnx_fixture.h"
@@ -283,6 +287,25 @@ TEST_F(OnnxRuntimeExecutorTest, file_that_is_no_model_gives_the_runtimes_text) {
     Status status = factory->create({}).status();
     EXPECT_EQ(status.code(), StatusCode::kInternal);
     EXPECT_TRUE(status.message().starts_with("onnx runtime error 7: ")) << status.message();
+}
+
+// No more than with threads of its own: only a lack of shared threads is a reason to try again.
+TEST_F(OnnxRuntimeExecutorTest, file_that_is_no_model_is_opened_no_more_than_needed) {
+    const std::string path = write("no model at all");
+    const auto opened = [&](const std::map<std::string, std::string>& parameters) {
+        const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        EXPECT_GE(::inotify_add_watch(watch, path.c_str(), IN_OPEN | IN_CLOSE), 0);
+        ExecutorConfig config = config_of(path, {"Y"});
+        config.parameters = parameters;
+        EXPECT_FALSE(make_factory(config)->create(instance("tiny_0_0")).ok());
+        alignas(inotify_event) std::array<char, 4096> events;
+        // Without a name an event is as large as its head. Two alike in a row would be told once,
+        // so closing is watched too.
+        const ssize_t size = ::read(watch, events.data(), events.size());
+        ::close(watch);
+        return size / static_cast<ssize_t>(sizeof(inotify_event));
+    };
+    EXPECT_EQ(opened({}), opened({{"intra_op_thread_count", "1"}}));
 }
 
 TEST_F(OnnxRuntimeExecutorTest, model_with_a_sequence_is_unsupported) {
