@@ -5,17 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from tritonpy.repository.layout import Logger
+
 # Between two looks at a model whose files change; a copy that rests longer than this between two
 # files, with none of them open, is taken for complete.
 _SETTLE_S = 1.0
 
 
 class PollThread:
-    """Calls `poll`, which returns whether to look again soon, until it is stopped. Thread-safe."""
+    """Calls `poll`, which returns whether to look again soon, until it is stopped. Thread-safe.
 
-    def __init__(self, poll: Callable[[], bool], interval_s: float) -> None:
+    A look that raises is a bug; it is logged, and the next one comes all the same.
+    """
+
+    def __init__(self, poll: Callable[[], bool], interval_s: float, log: Logger) -> None:
         self._poll = poll
         self._interval_s = interval_s
+        self._log = log
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="repository-poll")
 
@@ -35,5 +41,14 @@ class PollThread:
     def _run(self) -> None:
         wait_s = self._interval_s
         while not self._stop.wait(wait_s):
-            unsettled = self._poll()
+            unsettled = self._look()
             wait_s = min(_SETTLE_S, self._interval_s) if unsettled else self._interval_s
+
+    def _look(self) -> bool:
+        try:
+            return self._poll()
+        except Exception as error:  # or nothing would ever be looked at again
+            self._log.error(
+                f"looking at the model repositories failed: {type(error).__name__}: {error}"
+            )
+            return False

@@ -89,7 +89,7 @@ class ModelRepository:
         )
         self._threads = LoaderThreads(options.load_threads)
         self._watch = ChangeWatch(lambda model: is_being_written(self._layout.locate(model)))
-        self._poller = PollThread(self.poll, options.poll_interval_s)
+        self._poller = PollThread(self.poll, options.poll_interval_s, log)
         self._started = False
         self._exiting = False
 

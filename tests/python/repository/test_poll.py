@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.python.repository.fake_core import RecordingLog
 from tests.python.repository.model_tree import IDENTITY, Fixture, write_model
 from tritonpy.errors import InternalError, UnavailableError
 from tritonpy.repository import IndexEntry, ModelRepository, ModelState
@@ -216,13 +217,31 @@ def test_the_thread_looks_until_it_is_stopped() -> None:
             thread.ask_to_stop()
         return len(looks) == 1
 
-    thread = PollThread(look, interval_s=0)
+    thread = PollThread(look, 0, RecordingLog())
     thread.start()
     thread.join()
     assert len(looks) == 3
 
 
+def test_a_look_that_raises_is_logged_and_another_one_comes() -> None:
+    log = RecordingLog()
+    looks: list[int] = []
+
+    def look() -> bool:
+        looks.append(1)
+        if len(looks) == 1:
+            raise KeyError("bug")
+        thread.ask_to_stop()
+        return False
+
+    thread = PollThread(look, 0, log)
+    thread.start()
+    thread.join()
+    assert len(looks) == 2
+    assert log.errors == ["looking at the model repositories failed: KeyError: 'bug'"]
+
+
 def test_a_thread_that_never_started_is_joined_at_once() -> None:
-    thread = PollThread(lambda: False, interval_s=3600)
+    thread = PollThread(lambda: False, 3600, RecordingLog())
     thread.ask_to_stop()
     thread.join()
