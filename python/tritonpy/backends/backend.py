@@ -14,6 +14,8 @@ from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.worker_host import WorkerSpec
 
+# Reads an ONNX file, with the libraries of operators that it uses; blocks.
+DescribeOnnxModel: TypeAlias = Callable[[str, Sequence[str]], OnnxSignature]
 # Lets a model complete its own config; None where it has nothing to say.
 CompletePythonModel: TypeAlias = Callable[[WorkerSpec], Mapping[str, Any] | None]
 # Makes what the workers of one version are started with, of its config, number, file and directory.
@@ -24,9 +26,7 @@ MakeWorkerSpec: TypeAlias = Callable[[ModelConfig, int, Path, Path], WorkerSpec]
 class CompletionContext:
     """What completing a config may need beside the config and the file."""
 
-    describe_onnx_model: Callable[
-        [str, Sequence[str]], OnnxSignature
-    ]  # blocks while the file is read
+    describe_onnx_model: DescribeOnnxModel
     complete_python_model: CompletePythonModel  # blocks while the model's code runs
     version: int
     model_directory: Path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from typing import Final
 
 from tritonpy.protos.model_config_pb2 import ModelConfig
@@ -37,7 +38,7 @@ def metric_problems(config: ModelConfig) -> Iterator[str]:
         buckets = list(control.histogram_options.buckets)
         if not buckets:
             yield "histogram options must specify non-empty 'buckets'"
-        elif not all(low < high for low, high in pairwise(buckets)):
+        elif not all(low < high for low, high in pairwise((-inf, *buckets, inf))):
             yield f"histogram options must specify 'buckets' that ascend, got {buckets}"
 
 

@@ -261,6 +261,11 @@ def test_group_that_was_never_normalised_is_named_as_missing() -> None:
             "histogram_options { buckets: [ 1, 3, 3 ] } }",
             "histogram options must specify 'buckets' that ascend, got [1.0, 3.0, 3.0]",
         ),
+        (
+            'metric_control { metric_identifier { family: "f" } '
+            "histogram_options { buckets: [ 1, inf ] } }",
+            "histogram options must specify 'buckets' that ascend, got [1.0, inf]",
+        ),
     ],
 )
 def test_metric_rule_has_its_text(text: str, expected: str) -> None:
