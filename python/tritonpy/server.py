@@ -1,8 +1,7 @@
 """One server from start to stop: the only place where the parts are put together.
 
 Start: log, core, repository, models, front ends. Stop: nothing is ready any more, requests in
-flight are answered, loads that run end, front ends close, models unload. All of the stop shares one
-deadline, the exit timeout; what is not done by then is left behind.
+flight are answered, loads end, front ends close, models unload, all within the exit timeout.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
 from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
 from tritonpy.metrics import MetricsApp, server_page
 from tritonpy.options import LogOptions, ServerOptions
-from tritonpy.repository import Clock, Logger, ModelRepository, status_table
+from tritonpy.repository import Clock, Logger, ModelRepository, open_mirrors, status_table
 from tritonpy.worker_host import WorkerHost, cache_directory
 
 # What front ends get to write answers that are already there, once nothing is in flight.
@@ -104,8 +103,7 @@ class StartError(Exception):
 class Server:
     """One server, confined to one asyncio loop. Blocking work goes to threads of its own.
 
-    After Outcome.ABANDONED those threads, and the repository's, may never end: the process must be
-    left without waiting for them.
+    After Outcome.ABANDONED threads may never end: the process must be left without them.
     """
 
     def __init__(
@@ -207,8 +205,8 @@ class Server:
         return await self._blocking(wait)
 
     async def _unload(self, deadline_ns: int) -> Outcome:
-        ending: list[asyncio.Future[None] | asyncio.Future[bool]]
-        ending = [asyncio.ensure_future(self._blocking(self._repository.close))]
+        closing = asyncio.ensure_future(self._blocking(self._repository.close))
+        ending: list[asyncio.Future[None] | asyncio.Future[bool]] = [closing]
         if self._loading is not None:
             ending.append(self._loading)
         grace_s = max(self._left_s(deadline_ns), _UNLOAD_GRACE_S)
@@ -288,17 +286,18 @@ async def _serve(options: ServerOptions) -> None:
     except StartError as error:
         if error.outcome is Outcome.ABANDONED:
             print(error, file=sys.stderr)
-            _leave(parts.workers)
+            _leave(parts)
         raise
     if outcome is Outcome.ABANDONED:
-        _leave(parts.workers)
+        _leave(parts)
 
 
-def _leave(workers: WorkerHost) -> NoReturn:
+def _leave(parts: _Parts) -> NoReturn:
     """End the process with 1 here and now; the interpreter would join threads that do not end."""
-    workers.kill_all()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    parts.workers.kill_all()
+    parts.repository.remove_copies()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     os._exit(1)
 
 
@@ -318,8 +317,9 @@ def _parts(options: ServerOptions, log: Log) -> _Parts:
         load_timeout_s=options.python.load_timeout_s,
     )
     core = Core(log, onnxruntime_library_path(), workers, options.limits)
+    mirrors = open_mirrors(options.repository, os.environ, log)
     repository = ModelRepository(
-        core, log, options.repository, complete_python_model=workers.complete
+        core, log, options.repository, complete_python_model=workers.complete, mirrors=mirrors
     )
     workers.models.attach(repository, core)
     workers.on_health_change(repository.note_change)

@@ -23,7 +23,7 @@ _DESCRIPTION = (
 def run(arguments: Sequence[str]) -> int:
     """Print all problems; return 1 where one is an error, or where there is no repository."""
     parser = argparse.ArgumentParser("tritonpy validate", description=_DESCRIPTION)
-    parser.add_argument("repository", nargs="+", type=Path, help="directory of models")
+    parser.add_argument("repository", nargs="+", type=_directory, help="directory of models")
     add_serving_options(parser)
     parsed = parser.parse_args(arguments)
     log = Log()
@@ -47,3 +47,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def _count(problems: Sequence[Problem], severity: Severity) -> int:
     return sum(problem.severity is severity for problem in problems)
+
+
+def _directory(text: str) -> Path:
+    if "://" in text:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no directory of this machine: copy the models here to check them"
+        )
+    return Path(text)

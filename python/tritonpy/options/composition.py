@@ -30,6 +30,7 @@ from tritonpy.options.spec import Effect
 from tritonpy.options.table import OPTIONS
 
 _REPOSITORY_OPTIONS = ("model-repository", "model-store", "repo")
+_CLOUDS = ("s3", "gs", "as")
 _DEFAULT_BATCH = "default-max-batch-size"
 _COUNTERS, _HISTOGRAMS = "counter_latencies", "histogram_latencies"
 _STUB_TIMEOUT = "stub-timeout-seconds"
@@ -101,7 +102,9 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         raise OptionError("Error: empty argument for --model-config-name")
     strict = line.value("strict-model-config", bool)
     return RepositoryOptions(
-        paths=_repository_paths(line),
+        paths=tuple(Path(path) for path in _repositories(line) if "://" not in path),
+        clouds=tuple(path for path in _repositories(line) if "://" in path),
+        cloud_cache=_cloud_cache(line),
         model_file=_model_file(line),
         control_mode=ControlMode(mode),
         poll_interval_s=line.value("repository-poll-secs", int),
@@ -120,16 +123,21 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
     )
 
 
-def _repository_paths(line: CommandLine) -> tuple[Path, ...]:
+def _repositories(line: CommandLine) -> tuple[str, ...]:
     given = [path for name in _REPOSITORY_OPTIONS for path in line.values(name, str)]
     for path in given:
         scheme, separator, _ = path.partition("://")
-        if separator:
+        if separator and scheme not in _CLOUDS:
             raise OptionError(
-                f"Error: model repository '{path}' is not supported yet: {scheme}:// is no "
-                "directory of this machine"
+                f"Error: model repository '{path}' is not supported: {scheme}:// is none of s3://, "
+                "gs:// and as://"
             )
-    return tuple(Path(path) for path in dict.fromkeys(given))
+    return tuple(dict.fromkeys(given))
+
+
+def _cloud_cache(line: CommandLine) -> Path | None:
+    given = line.value("cloud-cache-directory", str)
+    return Path(given) if given else None
 
 
 def _model_file(line: CommandLine) -> Path | None:

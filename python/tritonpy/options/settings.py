@@ -20,6 +20,8 @@ class RepositoryOptions:
     """Which models there are, and how they are loaded."""
 
     paths: tuple[Path, ...] = ()
+    clouds: tuple[str, ...] = ()  # URLs of more repositories
+    cloud_cache: Path | None = None  # where copies of those stay for the next server
     model_file: Path | None = None  # one model file instead of directories
     control_mode: ControlMode = ControlMode.NONE
     poll_interval_s: int = 15  # poll mode only; 0: never look again

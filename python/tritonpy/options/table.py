@@ -126,7 +126,7 @@ _CONNECTIONS = Section(
 _REPOSITORY = Section(
     "Models",
     (
-        _list("model-repository", text, "directory", "Where the models are. --repo is the same."),
+        _list("model-repository", text, "place", "A directory, s3://, gs:// or as:// of models."),
         _list("model-store", text, "directory", "The same as --model-repository."),
         _list("repo", text, "directory", "The same as --model-repository."),
         _choice(
@@ -137,6 +137,7 @@ _REPOSITORY = Section(
             "loaded or unloaded as soon as its files are complete.",
         ),
         _list("load-model", text, "name", "Load this model at start, * for all (explicit mode)."),
+        _text("cloud-cache-directory", "", "Keep copies of s3://, gs:// and as:// here."),
         _int("repository-poll-secs", 15, "How often poll mode looks for changes; 0: never."),
         _text("model-config-name", "", "Use configs/<string>.pbtxt of a model where it exists."),
         OptionSpec(

@@ -1,6 +1,7 @@
 """Models on disk, and their way into the core and out of it."""
 
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.cloud import open_mirrors
 from tritonpy.repository.layout import Logger
 from tritonpy.repository.lifecycle import ModelState
 from tritonpy.repository.load_parameters import ParameterValue
@@ -19,5 +20,6 @@ __all__ = [
     "ParameterValue",
     "ServedVersion",
     "ServingCore",
+    "open_mirrors",
     "status_table",
 ]

@@ -24,7 +24,7 @@ class DependentModels(Protocol):
     """What a session does to models, on loader threads, one call at a time for one model."""
 
     def composing(self, name: str, override: LoadOverride | None) -> Sequence[str]:
-        """Read which models this one needs; none where that cannot be read."""
+        """Bring a model here and read which models it needs; none where that cannot be read."""
 
     def served_composing(self, name: str) -> Sequence[str]:
         """Return which models this one serves with; reads nothing."""

@@ -12,9 +12,10 @@ from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.cloud import Mirrors
 from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
 from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
-from tritonpy.repository.lifecycle import Lifecycle, ModelState
+from tritonpy.repository.lifecycle import Lifecycle, ModelState, failure_reason
 from tritonpy.repository.load_parameters import LoadOverride
 from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, poll_failure
 from tritonpy.repository.model_loader import ModelLoader
@@ -38,6 +39,7 @@ class ModelTable:
         core: ServingCore,
         log: Logger,
         layout: RepositoryLayout,
+        mirrors: Mirrors,
         lifecycle: Lifecycle,
         clock: Clock,
         rollouts: Rollouts,
@@ -46,6 +48,7 @@ class ModelTable:
         self._log = log
         self._layout = layout
         self._rollouts = rollouts
+        self._mirrors = mirrors
         self._lifecycle = lifecycle
         loader = make_loader(self, layout.namespace_for)
         self._parts = RepositoryParts(core, loader, lifecycle, log, clock)
@@ -69,7 +72,12 @@ class ModelTable:
         return [one for one in self.identifiers() if name_of(one) == name]
 
     def composing(self, name: str, override: LoadOverride | None) -> Sequence[str]:
-        """Read which models this one needs; none where that cannot be read."""
+        """Bring a model here and read which models it needs; none where that cannot be read.
+
+        Raises InternalError for a model that is in a cloud and does not come.
+        """
+        if override is None or not override.files:
+            self._fetch(name)
         if override is not None:
             with suppress(InvalidArgError):  # the load says so
                 config = config_from_json(override.config)
@@ -120,6 +128,9 @@ class ModelTable:
         """Take a model out; blocks until its last requests are answered."""
         self._rollouts.unloaded(name)
         self._entry(name).unload()
+        namesakes = [self.find(one) for one in self.called(name_of(name))]
+        if not any(entry is not None and entry.served for entry in namesakes):
+            self._mirrors.release(name_of(name))
 
     def refuse(self, name: str, error: TritonError) -> None:
         """Note that a model cannot be loaded, and raise."""
@@ -178,6 +189,14 @@ class ModelTable:
     def _refused(self, name: str, error: TritonError) -> InternalError:
         self._log.error(f"Poll failed for model '{name}': {error.message}")
         return poll_failure(name, error.message)
+
+    def _fetch(self, name: str) -> None:
+        try:
+            self._mirrors.fetch(name_of(name))
+        except TritonError as error:
+            if not self._entry(name).served:
+                self._lifecycle.model_failed(name, failure_reason(error))
+            raise self._refused(name, error) from error
 
     def _locate(self, name: str) -> ModelLocation:
         places = self._layout.locate(name)

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from tritonpy.repository.layout import ModelLocation
 
 # Path, modification time in ns, size, inode; of directories too, where an empty one is a version.
-TreeEntry: TypeAlias = tuple[str, int, int, int]
+# In a cloud, which has no inodes, what it calls the content.
+TreeEntry: TypeAlias = tuple[str, int, int, int | str]
 ModelTree: TypeAlias = frozenset[TreeEntry]
 
 

@@ -16,6 +16,7 @@ from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository.change_watch import ChangeWatch
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.cloud import Mirrors
 from tritonpy.repository.futures import joined
 from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
@@ -30,7 +31,7 @@ from tritonpy.repository.loader_threads import LoaderThreads
 from tritonpy.repository.model_entry import ServedVersion
 from tritonpy.repository.model_loader import ModelLoader
 from tritonpy.repository.model_table import DUPLICATE, ModelTable
-from tritonpy.repository.model_trees import is_being_written, read_trees
+from tritonpy.repository.model_trees import is_being_written
 from tritonpy.repository.poll_thread import PollThread
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.rollouts import Rollouts
@@ -63,17 +64,24 @@ class ModelRepository:
         devices: Devices | None = None,
         clock: Clock | None = None,
         complete_python_model: CompletePythonModel | None = None,
+        mirrors: Mirrors | None = None,
     ) -> None:
         """Raise as RepositoryLayout for a repository that cannot be used. Loads nothing yet.
 
-        `complete_python_model` is None where nobody runs Python models.
+        `complete_python_model` is None where nobody runs Python models. Takes `mirrors` over.
         """
         self._core = core
         self._log = log
         self._options = options
-        self._layout = RepositoryLayout(
-            options.paths, log, options.model_file, namespacing=options.model_namespacing
-        )
+        self._mirrors = mirrors or Mirrors(log)
+        paths = (*options.paths, *self._mirrors.directories)
+        try:
+            self._layout = RepositoryLayout(
+                paths, log, options.model_file, namespacing=options.model_namespacing
+            )
+        except TritonError:
+            self._mirrors.close()
+            raise
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
         complete = complete_python_model or _refuse_python_model
@@ -82,6 +90,7 @@ class ModelRepository:
             core,
             log,
             self._layout,
+            self._mirrors,
             self._lifecycle,
             clock or Clock(),
             self.rollouts,
@@ -106,12 +115,13 @@ class ModelRepository:
         return succeeded
 
     def poll(self) -> bool:
-        """Load and unload what has changed on disk since the last look, and wait for it.
+        """Load and unload what has changed in repositories since the last look; wait for it.
 
         Returns whether something there still changes, and is to be looked at again soon. One thread
         at a time, after `load_all`.
         """
-        trees = read_trees(self._layout.models())
+        self._mirrors.look()
+        trees = self._mirrors.trees(self._layout.models())
         changes = self._watch.look(trees, all_seen=not self._layout.has_unreadable)
         with suppress(UnavailableError):  # the server was told to exit
             for name in changes.removed:
@@ -241,6 +251,7 @@ class ModelRepository:
         self._exiting = True
         self._tell_listeners()
         self._poller.ask_to_stop()
+        self._mirrors.stop()
         self._threads.cancel_waiting()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
@@ -254,6 +265,11 @@ class ModelRepository:
         self._poller.join()
         for model in self._models.identifiers():
             self._models.unload(model)
+        self._mirrors.close()
+
+    def remove_copies(self) -> None:
+        """Remove what came from clouds, whoever still uses it, before the process is left."""
+        self._mirrors.remove()
 
     def _tell_listeners(self) -> None:
         for listener in self._listeners:
@@ -272,7 +288,7 @@ class ModelRepository:
         if explicit and self._options.startup_models != ("*",):
             return [model for name in self._options.startup_models for model in self._called(name)]
         models = self._layout.models()
-        return list(self._watch.begin(read_trees(models)) if self._polls else models)
+        return list(self._watch.begin(self._mirrors.trees(models)) if self._polls else models)
 
     def _called(self, name: str) -> Sequence[str]:
         """Return the identifiers of what is to load by a name; looks at directories for that."""

@@ -128,6 +128,7 @@ _OURS = {
     "request-timeout-secs",
     "python-worker-timeout",
     "python-load-timeout",
+    "cloud-cache-directory",
     "http-use-ssl",
     "http-use-ssl-mutual",
     "http-server-cert",

@@ -221,9 +221,9 @@ def test_options_that_do_not_exist_are_usage_errors(argument: str, text: str) ->
             "well.",
         ),
         (
-            "--repo=s3://bucket/models",
-            "Error: model repository 's3://bucket/models' is not supported yet: s3:// is no "
-            "directory of this machine",
+            "--repo=ftp://host/models",
+            "Error: model repository 'ftp://host/models' is not supported: ftp:// is none of "
+            "s3://, gs:// and as://",
         ),
         ("--grpc-use-ssl=1", "Error: TLS for gRPC requires --grpc-server-cert"),
         ("--http-use-ssl=1", "Error: TLS for HTTP requires --http-server-cert"),

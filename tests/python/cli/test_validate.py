@@ -101,3 +101,11 @@ def test_the_command_line_is_explained(
     captured = capsys.readouterr()
     assert ended.value.code == status
     assert (captured.out + captured.err).startswith("usage: tritonpy validate")
+
+
+def test_a_cloud_is_refused_and_why_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["validate", "s3://bucket/models"])
+    assert (
+        "'s3://bucket/models' is no directory of this machine: copy the models here to check them"
+    ) in capsys.readouterr().err
