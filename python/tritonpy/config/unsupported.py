@@ -44,8 +44,6 @@ def gpu_features(config: ModelConfig) -> str | None:
 
 def _features(config: ModelConfig) -> Iterator[tuple[str, str]]:
     """Yield each setting, and why it changes nothing."""
-    if config.model_repository_agents.agents:
-        yield "model_repository_agents.agents", "this server has no agents yet"
     if config.model_operations.op_library_filename and config.backend != _ONNX:
         yield "model_operations.op_library_filename", f"only backend {_ONNX} loads such libraries"
     if _BATCH_STRATEGY in config.parameters:
@@ -64,8 +62,6 @@ def _features(config: ModelConfig) -> Iterator[tuple[str, str]]:
     if any(state.use_same_buffer_for_input_output for state in config.sequence_batching.state):
         field = "sequence_batching.state.use_same_buffer_for_input_output"
         yield field, "a state is handed on as the output that it was, without a copy"
-    if any(step.model_namespace for step in config.ensemble_scheduling.step):
-        yield "ensemble_scheduling.step.model_namespace", "Triton has reserved it"
     if optimization.HasField("graph") and config.backend != _ONNX:
         yield "optimization.graph", f"only backend {_ONNX} optimises graphs"
 

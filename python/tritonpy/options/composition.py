@@ -115,6 +115,7 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         load_retries=line.value("model-load-retry-count", int),
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
         model_namespacing=line.value("model-namespacing", bool),
+        agent_directory=Path(line.value("repoagent-directory", str)),
         backend_directory=Path(line.value("backend-directory", str)),
         histogram_latencies=_metrics_flag(line, _HISTOGRAMS, default=False),
         python_worker_timeout_s=line.value("python-worker-timeout", int),

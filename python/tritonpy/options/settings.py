@@ -35,6 +35,7 @@ class RepositoryOptions:
     model_namespacing: bool = False  # each repository is a namespace of models
     backend_directory: Path = Path("/opt/tritonserver/backends")  # of backends that are Python
     histogram_latencies: bool = False  # measure how long requests wait for a first response
+    agent_directory: Path = Path("/opt/tritonserver/repoagents")  # of agents that are Python
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
     delay_until_backlogged: int = 0  # test hook: run no sequence until so many have no slot

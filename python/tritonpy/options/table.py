@@ -358,7 +358,7 @@ _RESOURCES = Section(
             "Seconds that a Python model may take to be imported and initialised, or to complete "
             "its config, before its worker is killed and its load fails; 0: any time.",
         ),
-        _text("repoagent-directory", "/opt/tritonserver/repoagents", "Where agents are.", _NONE),
+        _text("repoagent-directory", "/opt/tritonserver/repoagents", "Agents: <name>/agent.py."),
     ),
 )
 _DEPRECATED = Section(

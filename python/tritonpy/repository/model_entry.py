@@ -16,6 +16,7 @@ from typing import NoReturn
 from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.agents import AgentRun
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.dependencies import composing_models
 from tritonpy.repository.layout import Logger, ModelLocation
@@ -88,6 +89,7 @@ class ModelEntry:
         self._name = name
         self._parts = parts
         self._override: _Override | None = None
+        self._agents: AgentRun | None = None  # of what serves
         self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
         self._composing: tuple[str, ...] = ()  # of what serves: asked for all models at every load
         self._missed: tuple[str, ...] = ()  # what it is composed of, while it is suspended
@@ -138,7 +140,29 @@ class ModelEntry:
         directory: OverrideDirectory | None,
     ) -> None:
         given = self._override_in_force(location) if override is None else override
-        polled = self._poll(location, given)
+        agents = self._run_agents(location, given, self._agents if override is None else None)
+        try:
+            self._load_after(agents, given, override, directory)
+        except BaseException:
+            if agents is not self._agents:
+                agents.fail()
+            raise
+        if agents is self._agents:
+            return
+        agents.complete()
+        before, self._agents = self._agents, agents
+        if before is not None:
+            before.unload()
+            before.unload_complete()
+
+    def _load_after(
+        self,
+        agents: AgentRun,
+        given: ModelConfig | None,
+        override: ModelConfig | None,
+        directory: OverrideDirectory | None,
+    ) -> None:
+        polled = self._poll(agents.location, given)
         if not polled.versions:
             reason = (
                 "at least one version must be available under the version policy of model "
@@ -147,10 +171,12 @@ class ModelEntry:
             self._parts.log.error(f"failed to load '{self._name}': {reason}")
             self._fail_model(f"{ErrorCode.INVALID_ARG.value}: {reason}")
             raise InternalError(f"failed to load '{self._name}', no version is available")
+        # What other agents brought before is gone soon.
+        is_elsewhere = agents.is_elsewhere and agents is not self._agents
         changed = [
             version
             for version in polled.versions
-            if override is not None or not self._is_served(version)
+            if override is not None or is_elsewhere or not self._is_served(version)
         ]
         built = self._build(polled, changed)
         before = self._override
@@ -192,8 +218,13 @@ class ModelEntry:
 
     def _take_out(self) -> None:
         served = tuple(self._served)
+        agents, self._agents = self._agents, None
+        if agents is not None:
+            agents.unload()
         if served:
             self._retire(served)
+        if agents is not None:
+            agents.unload_complete()
         self._parts.lifecycle.forget_failures(self._name)
 
     def _override_in_force(self, location: ModelLocation) -> ModelConfig | None:
@@ -204,15 +235,24 @@ class ModelEntry:
         written_ns = _modified_ns(self._parts.loader.config_file(location))
         return None if written_ns > self._override.since_ns else self._override.config
 
+    def _run_agents(
+        self, location: ModelLocation, given: ModelConfig | None, before: AgentRun | None
+    ) -> AgentRun:
+        try:
+            return self._parts.loader.run_agents(location, given, before)
+        except TritonError as error:
+            raise self._poll_failed(location, error) from error
+
     def _poll(self, location: ModelLocation, given: ModelConfig | None) -> PolledModel:
         try:
             return self._parts.loader.poll(location, given)
         except TritonError as error:
-            self._parts.log.error(
-                f"Poll failed for model directory '{location.path}': {error.message}"
-            )
-            self._fail_model(failure_reason(error))
-            raise poll_failure(self._name, error.message) from error
+            raise self._poll_failed(location, error) from error
+
+    def _poll_failed(self, location: ModelLocation, error: TritonError) -> InternalError:
+        self._parts.log.error(f"Poll failed for model directory '{location.path}': {error.message}")
+        self._fail_model(failure_reason(error))
+        return poll_failure(self._name, error.message)
 
     def _fail_model(self, reason: str) -> None:
         if not self._served:

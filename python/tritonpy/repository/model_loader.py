@@ -36,6 +36,7 @@ from tritonpy.errors import (
 )
 from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig
+from tritonpy.repository.agents import AgentRun
 from tritonpy.repository.dependencies import composing_models, with_namespaces
 from tritonpy.repository.ensemble_loader import (
     ComposingModels,
@@ -130,12 +131,35 @@ class ModelLoader:
     ) -> tuple[str, ...]:
         """Read which models a model is composed of; none where that cannot be read."""
         try:
-            # Parsing takes most of the time that a small model takes to load.
-            if override is None and not _may_be_ensemble(self.config_file(location)):
+            if override is None and not _mentions(
+                self.config_file(location), b"ensemble_scheduling"
+            ):
                 return ()
             return composing_models(self._given_config(location, override))
         except (TritonError, OSError, UnicodeDecodeError):
             return ()  # the load will say so
+
+    def run_agents(
+        self, location: ModelLocation, override: ModelConfig | None, before: AgentRun | None
+    ) -> AgentRun:
+        """Let the agents of a model's config see it, or bring another. Raises TritonError.
+
+        Returns `before` where the agents have seen the model as it is.
+        """
+        try:
+            if override is not None:
+                config = override
+            elif _mentions(self.config_file(location), b"model_repository_agents"):
+                config = self._read_config(location)
+            else:
+                config = ModelConfig()
+            has_agents = bool(config.model_repository_agents.agents)
+            seen = (location, _fingerprint(config), read_stamps(location) if has_agents else None)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InternalError(f"failed to read '{location.path}': {error}") from error
+        if before is not None and before.seen == seen:
+            return before
+        return AgentRun(config, location, seen, self._options.agent_directory, self._log)
 
     def poll(self, location: ModelLocation, override: ModelConfig | None = None) -> PolledModel:
         """Read a model's config (or take `override` for it) and choose its versions.
@@ -352,8 +376,12 @@ def _labels(config: ModelConfig, location: ModelLocation) -> Mapping[str, tuple[
     return {} if location.file is not None else read_labels(config, location.path)
 
 
-def _may_be_ensemble(file: Path) -> bool:
-    return b"ensemble_scheduling" in file.read_bytes()
+def _mentions(file: Path, field: bytes) -> bool:
+    """Return whether a config may have a field: parsing takes most of a small model's load."""
+    try:
+        return field in file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # all of it is completed
 
 
 def _fingerprint(config: ModelConfig) -> bytes:

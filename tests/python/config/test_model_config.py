@@ -192,11 +192,6 @@ LIBRARY = 'model_operations { op_library_filename: "l" }'
     ("text", "feature", "reason"),
     [
         (
-            "model_repository_agents { agents { } }",
-            "model_repository_agents.agents",
-            "this server has no agents yet",
-        ),
-        (
             LIBRARY,
             "model_operations.op_library_filename",
             "only backend onnxruntime loads such libraries",
@@ -223,11 +218,6 @@ LIBRARY = 'model_operations { op_library_filename: "l" }'
             "sequence_batching { state { use_same_buffer_for_input_output: true } }",
             "sequence_batching.state.use_same_buffer_for_input_output",
             "a state is handed on as the output that it was, without a copy",
-        ),
-        (
-            'ensemble_scheduling { step { model_namespace: "n" } }',
-            "ensemble_scheduling.step.model_namespace",
-            "Triton has reserved it",
         ),
     ],
 )
