@@ -37,6 +37,16 @@ std::optional<RollbackRule> read_rollback(py::handle rule) {
                         attribute<size_t>(rule, "over_requests")};
 }
 
+std::optional<ShadowRule> read_shadow(py::handle rule) {
+    if (rule.is_none()) {
+        return std::nullopt;
+    }
+    return ShadowRule{attribute<std::string>(rule, "label"),
+                      attribute<int64_t>(rule, "version"),
+                      attribute<uint32_t>(rule, "percent"),
+                      {attribute<double>(rule, "rtol"), attribute<double>(rule, "atol")}};
+}
+
 void set_rollout(InferenceServer& server, const std::string& name, const py::object& plan) {
     if (plan.is_none()) {
         server.set_rollout(name, std::nullopt);
@@ -50,6 +60,7 @@ void set_rollout(InferenceServer& server, const std::string& name, const py::obj
     }
     config.sticky = read_sticky(plan);
     config.rollback = read_rollback(plan.attr("rollback"));
+    config.shadow = read_shadow(plan.attr("shadow"));
     server.set_rollout(name, std::move(config));
 }
 
@@ -63,7 +74,14 @@ py::object rollout_counters(const InferenceServer& server, const std::string& na
         targets.append(py::make_tuple(target.target.label, target.target.version, target.requests,
                                       target.failures));
     }
-    return py::make_tuple(targets, counters->rolled_back);
+    py::object shadow = py::none();
+    if (counters->shadow) {
+        const ShadowCounters& compared = *counters->shadow;
+        shadow = py::make_tuple(compared.label, compared.version, compared.equal,
+                                compared.different, compared.failed, compared.skipped,
+                                compared.max_difference);
+    }
+    return py::make_tuple(targets, counters->rolled_back, shadow);
 }
 
 }  // namespace

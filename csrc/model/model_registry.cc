@@ -94,7 +94,7 @@ Result<ModelRegistry::Entered> ModelRegistry::enter(const InferenceRequest& requ
     int64_t version = request.model_version;
     Entered entered;
     std::shared_lock lock(mutex_);
-    if (rollouts_ > 0) {
+    if (rollouts_ > 0 && caller != Caller::kShadow) {
         const Result<const Entry*> entry = entry_for(request.model_name);
         if (entry.ok() && entry.value()->rollout != nullptr) {
             if (const auto target = target_of(*entry.value(), request, sequence)) {
@@ -149,7 +149,7 @@ Result<ModelRef> ModelRegistry::enter_locked(std::string_view name, int64_t vers
         }
     }
     TRITONPY_ASSIGN_OR_RETURN(Model * model, std::move(found));
-    if (refuses_clients_ && caller == Caller::kClient &&
+    if (refuses_clients_ && caller != Caller::kModel &&
         !(sequence != nullptr && model->has_sequence(*sequence))) {
         return ModelRef();
     }

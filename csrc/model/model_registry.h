@@ -54,8 +54,9 @@ class ModelRegistry {
         uint64_t count;
     };
 
-    // Who asks: a front end for its client, or a model on behalf of a request that it has.
-    enum class Caller : uint8_t { kClient, kModel };
+    // Who asks: a front end for its client, a model on behalf of a request that it has, or the
+    // shadow of a rollout, which is split no more and refused as clients are.
+    enum class Caller : uint8_t { kClient, kModel, kShadow };
 
     // A model that a request has, and the part of a rollout that it is of; null: none.
     struct Entered {

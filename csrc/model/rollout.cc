@@ -18,20 +18,34 @@ bool is_failure(const Status& status) {
 // Stands between a request and its sink; is freed by the final response, or by withdraw.
 class Rollout::Probe final : public ResponseSink {
   public:
-    Probe(std::shared_ptr<Rollout> rollout, size_t target, ResponseSink& sink, int64_t start_ns)
-        : rollout_(std::move(rollout)), target_(target), sink_(sink), start_ns_(start_ns) {}
+    Probe(std::shared_ptr<Rollout> rollout, size_t target, ResponseSink& sink, int64_t start_ns,
+          std::unique_ptr<InferenceRequest> for_shadow)
+        : rollout_(std::move(rollout)),
+          target_(target),
+          sink_(sink),
+          start_ns_(start_ns),
+          for_shadow_(std::move(for_shadow)) {}
 
     ResponseSink& sink() { return sink_; }
 
     void deliver(std::unique_ptr<InferenceResponse> response) override {
         if (!response->final) {
+            for_shadow_.reset();
             sink_.deliver(std::move(response));
             return;
         }
         const std::unique_ptr<Probe> freed(this);
         response->request->sink = &sink_;
         rollout_->note(target_, response->status, rollout_->clock_.now_ns() - start_ns_);
+        const bool has_shadow = for_shadow_ != nullptr && response->status.ok();
+        std::vector<Tensor> answer;
+        if (has_shadow) {
+            answer = response->outputs;
+        }
         sink_.deliver(std::move(response));
+        if (has_shadow) {  // after the client was answered
+            rollout_->shadow_->ask(std::move(for_shadow_), std::move(answer));
+        }
     }
 
   private:
@@ -39,12 +53,17 @@ class Rollout::Probe final : public ResponseSink {
     const size_t target_;
     ResponseSink& sink_;
     const int64_t start_ns_;
+    std::unique_ptr<InferenceRequest> for_shadow_;  // null: not shadowed
 };
 
-Rollout::Rollout(std::string model, RolloutConfig config, const Clock& clock, Log& log)
+Rollout::Rollout(std::string model, RolloutConfig config, InferenceDoor& shadow_door,
+                 const Clock& clock, Log& log)
     : model_(std::move(model)),
       split_(std::move(config.targets), std::move(config.sticky)),
       rollback_(std::move(config.rollback)),
+      shadow_(config.shadow ? std::make_shared<ShadowTraffic>(*std::move(config.shadow),
+                                                              shadow_door)
+                            : nullptr),
       clock_(clock),
       log_(log) {
     for (size_t index = 0; index < targets().size(); ++index) {
@@ -86,16 +105,18 @@ Result<int64_t> Rollout::version_of(std::string_view label) const {
 
 void Rollout::watch(size_t target, InferenceRequest& request) {
     tracks_[target]->requests.fetch_add(1, std::memory_order_relaxed);
-    if (rollback_) {
+    if (has_probes()) {
+        const int64_t version = targets()[target].version;
+        auto for_shadow = shadow_ == nullptr ? nullptr : shadow_->copy_if_due(request, version);
         // Not owned from here on: the request's answer, which is certain to come, frees it.
         request.sink = std::make_unique<Probe>(shared_from_this(), target, *request.sink,
-                                               clock_.now_ns())
+                                               clock_.now_ns(), std::move(for_shadow))
                            .release();
     }
 }
 
 void Rollout::withdraw(size_t target, InferenceRequest& request, const Status& refusal) {
-    if (rollback_) {
+    if (has_probes()) {
         const std::unique_ptr<Probe> freed(static_cast<Probe*>(request.sink));
         request.sink = &freed->sink();
         note(target, refusal, 0);
@@ -111,7 +132,7 @@ void Rollout::note(size_t target, const Status& status, int64_t duration_ns) {
     if (failed) {
         track.failures.fetch_add(1, std::memory_order_relaxed);
     }
-    if (targets()[target].version == targets()[rollback_->to].version) {
+    if (!rollback_ || targets()[target].version == targets()[rollback_->to].version) {
         return;  // there is nothing better to go to
     }
     std::optional<std::string> verdict;
@@ -148,6 +169,9 @@ RolloutCounters Rollout::counters() const {
         counters.targets.push_back({targets()[index],
                                     tracks_[index]->requests.load(std::memory_order_relaxed),
                                     tracks_[index]->failures.load(std::memory_order_relaxed)});
+    }
+    if (shadow_ != nullptr) {
+        counters.shadow = shadow_->counters();
     }
     std::lock_guard lock(mutex_);
     counters.rolled_back = reason_;

@@ -1,11 +1,13 @@
-// A new version of a model on its way to all of the traffic: labels, split, counts and rollback.
+// A new version of a model on its way to all of the traffic: labels, split, counts, rollback and
+// shadow.
 //
 // The registry asks it where a request goes that names no version, and tells it of every request
 // that goes to a version with a label, however that was asked for. Where there is a rollback rule
-// such a request gets a *probe* in its sink's place, which sees how it ended and hands every answer
-// on; the window of its version (outcome_window.h) then decides. A version over its limit gets no
-// more traffic that does not name it: from then on everything goes to the rule's target, until the
-// control plane puts another Rollout in this one's place.
+// or a shadow such a request gets a *probe* in its sink's place, which sees how it ended and hands
+// every answer on; the window of its version (outcome_window.h) then decides. A version over its
+// limit gets no more traffic that does not name it: from then on everything goes to the rule's
+// target, until the control plane puts another Rollout in this one's place. What the shadow is
+// asked (shadow_traffic.h) is neither counted nor watched here.
 //
 // What counts as failed is what the version or the server did wrong: unknown, internal, and
 // unavailable, which is also a queue that is full. A request that no version could have run, or
@@ -13,7 +15,7 @@
 //
 // Threads: thread-safe; the decision takes no lock, an outcome the one of its version.
 // Owns: its configuration and counters. Shared, because requests in flight report to the one that
-// they were sent by, though another may be in its place by then. Borrows: clock and log.
+// they were sent by, though another may be in its place by then. Borrows: the door, clock and log.
 // Invariants: 1. every answer reaches the request's own sink, as it was;
 //             2. rolled back is for good, and said once in the log.
 #pragma once
@@ -34,6 +36,7 @@
 #include "infer/request.h"
 #include "infer/response.h"
 #include "model/outcome_window.h"
+#include "model/shadow_traffic.h"
 #include "model/traffic_split.h"
 
 namespace tritonpy {
@@ -42,6 +45,7 @@ struct RolloutConfig {
     std::vector<TrafficTarget> targets;
     StickyKey sticky;
     std::optional<RollbackRule> rollback;
+    std::optional<ShadowRule> shadow;
 };
 
 // What it did so far.
@@ -49,16 +53,18 @@ struct RolloutCounters {
     struct OfTarget {
         TrafficTarget target;
         uint64_t requests = 0;
-        uint64_t failures = 0;  // where there is a rollback rule
+        uint64_t failures = 0;  // where there is a rollback rule or a shadow
     };
     std::vector<OfTarget> targets;
     std::string rolled_back;  // why; "" while it is not
+    std::optional<ShadowCounters> shadow;
 };
 
 class Rollout : public std::enable_shared_from_this<Rollout> {
   public:
     // REQUIRES: a target has a weight; the rule names one of them.
-    Rollout(std::string model, RolloutConfig config, const Clock& clock, Log& log);
+    Rollout(std::string model, RolloutConfig config, InferenceDoor& shadow_door,
+            const Clock& clock, Log& log);
     Rollout(const Rollout&) = delete;
     Rollout& operator=(const Rollout&) = delete;
 
@@ -100,11 +106,13 @@ class Rollout : public std::enable_shared_from_this<Rollout> {
     };
 
     void note(size_t target, const Status& status, int64_t duration_ns);
+    bool has_probes() const { return rollback_.has_value() || shadow_ != nullptr; }
     void roll_back(size_t target, const std::string& verdict);
 
     const std::string model_;
     const TrafficSplit split_;
     const std::optional<RollbackRule> rollback_;
+    const std::shared_ptr<ShadowTraffic> shadow_;  // null: none; shared with copies in flight
     const Clock& clock_;
     Log& log_;
     std::vector<std::unique_ptr<Track>> tracks_;  // of the targets

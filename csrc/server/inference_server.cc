@@ -38,8 +38,8 @@ Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request) {
 
 Status InferenceServer::ModelDoor::infer(std::unique_ptr<InferenceRequest>& request) {
     DeferredWakes* later = DeferredWakes::of_burst();
-    return later == nullptr ? server_.run(request, ModelRegistry::Caller::kModel)
-                            : server_.run(request, ModelRegistry::Caller::kModel, *later);
+    return later == nullptr ? server_.run(request, caller_)
+                            : server_.run(request, caller_, *later);
 }
 
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
@@ -163,8 +163,10 @@ Result<ModelStatsSnapshot> InferenceServer::statistics(std::string_view name,
 }
 
 void InferenceServer::set_rollout(const std::string& name, std::optional<RolloutConfig> config) {
-    registry_.set_rollout(
-        name, config ? std::make_shared<Rollout>(name, *std::move(config), clock_, log_) : nullptr);
+    auto rollout = config ? std::make_shared<Rollout>(name, *std::move(config), shadow_door_,
+                                                      clock_, log_)
+                          : nullptr;
+    registry_.set_rollout(name, std::move(rollout));
 }
 
 std::optional<RolloutCounters> InferenceServer::rollout_counters(std::string_view name) const {

@@ -135,10 +135,11 @@ class InferenceServer final {
     BlockPool& pool() { return pool_; }
 
   private:
-    // How models ask for inference by others: as clients do, and longer.
+    // How models ask for inference by others, as clients do and longer, and rollouts by shadows.
     class ModelDoor final : public InferenceDoor {
       public:
-        explicit ModelDoor(const InferenceServer& server) : server_(server) {}
+        ModelDoor(const InferenceServer& server, ModelRegistry::Caller caller)
+            : server_(server), caller_(caller) {}
         Status infer(std::unique_ptr<InferenceRequest>& request) override;
         Result<std::shared_ptr<const ModelIdentity>> model_identity(
             std::string_view name, int64_t version) const override {
@@ -147,6 +148,7 @@ class InferenceServer final {
 
       private:
         const InferenceServer& server_;
+        const ModelRegistry::Caller caller_;
     };
 
     ModelContext model_context();
@@ -173,7 +175,8 @@ class InferenceServer final {
     Parking all_answered_;  // where drain waits
     const std::unique_ptr<ResponseCache> response_cache_;  // null: none
     const std::unique_ptr<RateLimiter> rate_limiter_;      // null: off
-    ModelDoor door_{*this};
+    ModelDoor door_{*this, ModelRegistry::Caller::kModel};
+    ModelDoor shadow_door_{*this, ModelRegistry::Caller::kShadow};
     ModelRegistry registry_;
 };
 

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
-from tests.conformance.metrics_page import metrics_page
+from tests.conformance.metrics_page import metrics_page, wait_until_metrics_say
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.raw_http import Answer, request
 from tests.conformance.running_server import RunningServer, ServerOptions
@@ -30,12 +30,14 @@ _LABELS = {"stable": 1, "canary": 2}
 def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
     """Models that tests roll out, each its own, one repository for each front end."""
     path = tmp_path_factory.mktemp(f"rollouts_{frontend}")
-    for name in ("split", "sticky", "file", "plain", "api", "back", "wrong"):
+    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed", "wrong"):
         versions = "version_policy: { all {} }"
         write_config(path, name, identity_config("FP32", extra=versions), (1, 2, 3))
     _write(path, "split", split={"stable": 100, "canary": 0})
     _write(path, "sticky", split={"stable": 50, "canary": 50}, sticky_by="parameter:user")
     _write(path, "back", split={"canary": 100}, rollback={"to": "stable", "when": {"p99_ms": 0}})
+    shadow = {"label": "canary", "percent": 100, "compare": {"rtol": 1e-3}}
+    _write(path, "shadowed", split={"stable": 1}, shadow=shadow)
     (path / "wrong" / "rollout.json").write_text('{"labels": {"stable": 1}, "split": {"a": 1}}')
     return path
 
@@ -44,7 +46,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
 def rollout_server(frontend: str, repository: Path) -> Iterator[RunningServer]:
     """A server that loads on demand."""
     arguments = ["--model-control-mode", "explicit", "--exit-on-error", "false"]
-    for name in ("split", "sticky", "file", "plain", "api", "back"):
+    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed"):
         arguments += ["--load-model", name]
     with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
         yield server
@@ -190,6 +192,17 @@ def test_a_version_over_its_limit_loses_its_traffic_until_the_rollout_is_reset(
         assert _version(client, "back") == 1
         assert _post(rollout_server, "back", {"reset": True}).json["rolled_back"] == ""
         assert _version(client, "back") == 2
+
+
+def test_a_shadow_is_compared_and_nobody_hears_of_it(rollout_server: RunningServer) -> None:
+    for protocol in ("http", "grpc"):
+        with connect(protocol, rollout_server) as client:
+            assert _version(client, "shadowed") == 1
+    labels = 'label="canary",model="shadowed",result="equal",version="2"'
+    wait_until_metrics_say(rollout_server, f"tritonpy_shadow_comparisons_total{{{labels}}} 2")
+    labels = 'label="canary",model="shadowed",version="2"'
+    assert f"tritonpy_shadow_max_difference{{{labels}}} 0\n" in metrics_page(rollout_server)
+    assert _get(rollout_server, "shadowed").json["shadow"]["equal"] == 2
 
 
 def _version(client: Client, model: str, version: str = "", **options: Any) -> int:

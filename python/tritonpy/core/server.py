@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from tritonpy import _core
 from tritonpy.config.model_config import CoreModelConfig
@@ -19,6 +19,11 @@ from tritonpy.core.status import core_errors
 from tritonpy.options import ConnectionOptions, LimitOptions
 
 BuiltModel = _core.BuiltModel
+# Of each target, label, version, requests and failures; why it rolled back; label, version, equal,
+# different, failed and skipped answers of the shadow, and the largest difference.
+RolloutCounters: TypeAlias = tuple[
+    list[tuple[str, int, int, int]], str, tuple[str, int, int, int, int, int, float] | None
+]
 
 
 class WorkerLauncher(Protocol):
@@ -123,8 +128,8 @@ class Core:
         """Let the traffic of a model go as a `rollouts.RolloutPlan` says; None: as without one."""
         _core.set_rollout(self._server, name, plan)
 
-    def rollout_counters(self, name: str) -> tuple[list[tuple[str, int, int, int]], str] | None:
-        """Return label, version, requests and failures of each target, and why it rolled back."""
+    def rollout_counters(self, name: str) -> RolloutCounters | None:
+        """Return what `rollouts.RolloutState` has, as tuples; None where there is no rollout."""
         return _core.rollout_counters(self._server, name)
 
     def statistics(self, name: str, version: int) -> ModelStatistics:

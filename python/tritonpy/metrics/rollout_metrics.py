@@ -42,12 +42,42 @@ class RolloutMetrics:
             "counter",
             [Sample(labels, target.failures) for labels, target in targets],
         )
+        yield from _shadow_families(states)
         yield Family(
             "tritonpy_rollout_rolled_back",
             "Whether the rollout of a model was rolled back",
             "gauge",
             [Sample((("model", name),), int(bool(state.rolled_back))) for name, state in states],
         )
+
+
+def _shadow_families(states: Sequence[tuple[str, RolloutState]]) -> Iterator[Family]:
+    shadows = [
+        (_labels(name, state.shadow.label, state.shadow.version), state.shadow)
+        for name, state in states
+        if state.shadow is not None
+    ]
+    yield Family(
+        "tritonpy_shadow_comparisons_total",
+        "Number of requests that a shadow was to answer too, by what became of them",
+        "counter",
+        [
+            Sample(tuple(sorted((*labels, ("result", result)))), count)
+            for labels, shadow in shadows
+            for result, count in (
+                ("equal", shadow.equal),
+                ("different", shadow.different),
+                ("failed", shadow.failed),
+                ("skipped", shadow.skipped),
+            )
+        ],
+    )
+    yield Family(
+        "tritonpy_shadow_max_difference",
+        "Largest absolute difference of two numbers in answers of a shadow and of its model",
+        "gauge",
+        [Sample(labels, shadow.max_difference) for labels, shadow in shadows],
+    )
 
 
 def _labels(model: str, label: str, version: int) -> Labels:

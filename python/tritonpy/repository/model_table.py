@@ -109,6 +109,7 @@ class ModelTable:
         rollout = self._rollout(name, location)
         self._entry(name).load(location, config)
         self._rollouts.loaded(name, location.path, rollout)
+        self._warn_of_shadow(name, rollout)
 
     def refresh(self, name: str) -> None:
         """Bring an ensemble in line with models that have changed; take it out where it fails."""
@@ -179,6 +180,17 @@ class ModelTable:
             return self._rollouts.read(location.path)
         except InvalidArgError as error:
             raise self._refused(name, error) from error
+
+    def _warn_of_shadow(self, name: str, rollout: RolloutPlan | None) -> None:
+        served = self._entry(name).served
+        if rollout is None or rollout.shadow is None or not served:
+            return
+        config = served[max(served)].config
+        if config.HasField("sequence_batching") or config.model_transaction_policy.decoupled:
+            self._log.warning(
+                f"model '{name}' is not shadowed: requests of sequences, and those that are "
+                "answered more than once, have no second answer to compare"
+            )
 
     def _written(self, name: str, files: Mapping[str, bytes]) -> OverrideDirectory:
         try:

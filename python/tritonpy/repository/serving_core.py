@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature
-from tritonpy.rollouts import RolloutPlan
+from tritonpy.rollouts import RawCounters, RolloutPlan
 
 # Made by build_model and given back to publish; nobody between looks inside.
 BuiltModel: TypeAlias = Any
@@ -37,5 +37,5 @@ class ServingCore(Protocol):
     def set_rollout(self, name: str, plan: RolloutPlan | None) -> None:
         """Let the traffic of a model go as the plan says."""
 
-    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
+    def rollout_counters(self, name: str) -> RawCounters | None:
         """Return what a rollout did so far."""

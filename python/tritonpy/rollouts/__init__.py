@@ -1,15 +1,32 @@
 """Rollouts: labels for versions of a model, and which part of the traffic each of them gets."""
 
-from tritonpy.rollouts.plan import RollbackPlan, RolloutPlan, RolloutTarget, plan_of, read_plan
-from tritonpy.rollouts.rollouts import RolloutCore, Rollouts, RolloutState, TargetCounters
+from tritonpy.rollouts.plan import (
+    RollbackPlan,
+    RolloutPlan,
+    RolloutTarget,
+    ShadowPlan,
+    plan_of,
+    read_plan,
+)
+from tritonpy.rollouts.rollouts import (
+    RawCounters,
+    RolloutCore,
+    Rollouts,
+    RolloutState,
+    ShadowCounters,
+    TargetCounters,
+)
 
 __all__ = [
+    "RawCounters",
     "RollbackPlan",
     "RolloutCore",
     "RolloutPlan",
     "RolloutState",
     "RolloutTarget",
     "Rollouts",
+    "ShadowCounters",
+    "ShadowPlan",
     "TargetCounters",
     "plan_of",
     "read_plan",

@@ -1,9 +1,10 @@
 """`rollout.json` in a model's directory: what it may say, and every way in which it can be wrong.
 
     {
-        "labels": {"stable": 1, "canary": 2},
+        "labels": {"stable": 1, "canary": 2, "next": 3},
         "split": {"stable": 95, "canary": 5},
         "sticky_by": "parameter:user",
+        "shadow": {"label": "next", "percent": 10, "compare": {"rtol": 1e-3, "atol": 0}},
         "rollback": {
             "to": "stable",
             "when": {"error_rate": 0.05, "p99_ms": 50},
@@ -14,6 +15,8 @@
 A label is what clients may name instead of a version number. Requests that name neither are split
 by weight; labels that the split leaves out get none of them. A version's number alone would be a
 moving target: the newest changes with every copy into the directory.
+
+The shadow's version is asked what others have answered, and its answers are compared and dropped.
 
 Requests of a sequence always stay together, so `correlation_id` is what a split is sticky by where
 the file says nothing. Headers are not among the keys: the core sees V2 requests, not HTTP.
@@ -62,6 +65,17 @@ class RollbackPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """Which version is asked too, of how many requests, and how far off its answers may be."""
+
+    label: str
+    version: int
+    percent: int
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutPlan:
     """A valid rollout, as the core takes it, and the document that it was read from."""
 
@@ -69,6 +83,7 @@ class RolloutPlan:
     sticky_by_request_id: bool
     sticky_parameter: str  # empty: none
     rollback: RollbackPlan | None
+    shadow: ShadowPlan | None
     document: Mapping[str, Any]
 
 
@@ -103,11 +118,13 @@ class _Reader:
         self._source = source
 
     def plan(self, document: object) -> RolloutPlan:
-        fields = self._fields("", document, {"labels", "split"}, {"sticky_by", "rollback"})
+        fields = self._fields(
+            "", document, {"labels", "split"}, {"sticky_by", "rollback", "shadow"}
+        )
         labels = self._labels(fields["labels"])
         weights = self._weights(fields["split"], labels)
         sticky_by = self._sticky_by(fields.get("sticky_by", "correlation_id"))
-        rollback = fields.get("rollback")
+        rollback, shadow = fields.get("rollback"), fields.get("shadow")
         return RolloutPlan(
             tuple(
                 RolloutTarget(label, version, weights.get(label, 0))
@@ -118,6 +135,7 @@ class _Reader:
             if sticky_by.startswith(_PARAMETER)
             else "",
             rollback=None if rollback is None else self._rollback(rollback, list(labels)),
+            shadow=None if shadow is None else self._shadow(shadow, labels),
             document=fields,
         )
 
@@ -171,6 +189,22 @@ class _Reader:
             error_rate,
             None if p99_ms is None else round(p99_ms * _NS_PER_MS),
             over_requests,
+        )
+
+    def _shadow(self, value: object, labels: Mapping[str, int]) -> ShadowPlan:
+        fields = self._fields("shadow", value, {"label", "percent"}, {"compare"})
+        self._known("shadow.label", fields["label"], labels)
+        self._integer("shadow.percent", fields["percent"], 0, 100)
+        compare = fields.get("compare", {})
+        tolerances = self._fields("shadow.compare", compare, set(), {"rtol", "atol"})
+        for name, tolerance in tolerances.items():
+            self._number(f"shadow.compare.{name}", tolerance, 1e9)
+        return ShadowPlan(
+            fields["label"],
+            labels[fields["label"]],
+            fields["percent"],
+            float(tolerances.get("rtol", 0)),
+            float(tolerances.get("atol", 0)),
         )
 
     def _fields(

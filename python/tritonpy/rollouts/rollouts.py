@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from tritonpy.errors import NotFoundError
 from tritonpy.rollouts.plan import FILE_NAME, RolloutPlan, plan_of, read_plan
@@ -25,7 +25,27 @@ class TargetCounters:
     label: str
     version: int
     requests: int
-    failures: int  # counted where there is a rollback rule
+    failures: int  # counted where there is a rollback rule or a shadow
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowCounters:
+    """What a shadow answered, beside what the clients got, since the rollout is in force."""
+
+    label: str
+    version: int
+    equal: int
+    different: int
+    failed: int  # it had no answer
+    skipped: int  # it was behind
+    max_difference: float  # of any two numbers
+
+
+RawCounters: TypeAlias = tuple[
+    Sequence[tuple[str, int, int, int]],
+    str,
+    tuple[str, int, int, int, int, int, float] | None,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,7 @@ class RolloutState:
     source: str  # the file's path, or "api"
     targets: Sequence[TargetCounters]
     rolled_back: str
+    shadow: ShadowCounters | None
 
 
 class RolloutCore(Protocol):
@@ -44,8 +65,8 @@ class RolloutCore(Protocol):
     def set_rollout(self, name: str, plan: RolloutPlan | None) -> None:
         """Let the traffic of a model go as the plan says, or as without one."""
 
-    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
-        """Return label, version, requests and failures of each target, and why it rolled back."""
+    def rollout_counters(self, name: str) -> RawCounters | None:
+        """Return the fields of each TargetCounters, why it rolled back, those of ShadowCounters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +127,13 @@ class Rollouts:
         with self._lock:
             in_force = self._of(name)
             counters = self._core.rollout_counters(name)
-        targets, rolled_back = counters or ((), "")
+        targets, rolled_back, shadow = counters or ((), "", None)
         return RolloutState(
             in_force.plan.document,
             in_force.source,
             tuple(TargetCounters(*target) for target in targets),
             rolled_back,
+            None if shadow is None else ShadowCounters(*shadow),
         )
 
     def has(self, name: str) -> bool:

@@ -7,9 +7,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -167,6 +169,66 @@ TEST_F(RolloutTest, slow_answers_count_and_a_wrong_request_does_not) {
     EXPECT_EQ(reason(),
               "label 'canary' (version 2): 2 of the last 100 requests took more than 0 ms");
     EXPECT_EQ(ask(), 1);
+}
+
+struct ShadowTest : RolloutTest {
+    RolloutConfig shadowed(uint32_t percent) {
+        RolloutConfig config = split(100, 0);
+        config.shadow = ShadowRule{"canary", 2, percent, {}};
+        return config;
+    }
+
+    ShadowCounters counted() { return *server->rollout_counters("model").value().shadow; }
+    uint64_t total() {
+        const ShadowCounters now = counted();
+        return now.equal + now.different + now.failed + now.skipped;
+    }
+    // A shadow is asked after the client has its answer.
+    void wait_for_total(uint64_t count) {
+        while (total() < count) {
+            std::this_thread::yield();
+        }
+    }
+    void drain() { server->drain(std::numeric_limits<int64_t>::max()); }
+};
+
+TEST_F(ShadowTest, a_shadow_answers_what_others_answered_and_nobody_sees_it) {
+    server->set_rollout("model", shadowed(100));
+    EXPECT_EQ(ask(2), 2);      // its own traffic is no second answer
+    EXPECT_EQ(ask(-1, 4), 1);  // nor is a sequence to be asked twice
+    for (int request = 0; request < 3; ++request) {
+        EXPECT_EQ(ask(), 1);
+    }
+    wait_for_total(3);
+    EXPECT_EQ(counted().equal, 3u);
+    EXPECT_EQ(total(), 3u);
+    EXPECT_EQ(sink.size(), 0u);
+    EXPECT_EQ(requests_of(1), 1u);  // what it was asked so is no request of the label
+    EXPECT_EQ(server->statistics("model", 2).value().success.count, 4u);
+}
+
+TEST_F(ShadowTest, a_share_of_nothing_asks_nothing) {
+    server->set_rollout("model", shadowed(0));
+    EXPECT_EQ(ask(), 1);
+    drain();
+    EXPECT_EQ(total(), 0u);
+    EXPECT_EQ(server->statistics("model", 2).value().success.count, 0u);
+}
+
+TEST_F(ShadowTest, a_shadow_that_is_not_there_fails_nobody_but_itself) {
+    server->set_rollout("model", shadowed(100));
+    publish({}, {2});
+    EXPECT_EQ(ask(), 1);
+    wait_for_total(1);
+    EXPECT_EQ(counted().failed, 1u);
+}
+
+TEST_F(ShadowTest, what_failed_is_not_asked_again) {
+    server->set_rollout("model", shadowed(100));
+    fails = true;
+    EXPECT_EQ(ask(), 0);
+    drain();
+    EXPECT_EQ(total(), 0u);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.errors import NotFoundError, TritonError, UnavailableError
-from tritonpy.rollouts import RolloutPlan
+from tritonpy.rollouts import RawCounters, RolloutPlan
 
 BATCHABLE = OnnxSignature(
     inputs=(OnnxTensor("x", "FP32", (-1, 4)),), outputs=(OnnxTensor("y", "FP32", (-1, 2)),)
@@ -83,7 +83,7 @@ class FakeCore:
         """Remember what was put in force."""
         self.rollouts.append((name, plan))
 
-    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
+    def rollout_counters(self, name: str) -> RawCounters | None:
         """Return nothing: nobody infers here."""
         return None
 

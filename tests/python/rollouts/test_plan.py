@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from tritonpy.errors import InvalidArgError
-from tritonpy.rollouts import RollbackPlan, RolloutTarget, plan_of, read_plan
+from tritonpy.rollouts import RollbackPlan, RolloutTarget, ShadowPlan, plan_of, read_plan
 
 _LABELS = {"stable": 1, "canary": 2, "next": 3}
 _GOOD: dict[str, Any] = {"labels": _LABELS, "split": {"stable": 95, "canary": 5}}
+
+
+def _shadow(**fields: Any) -> dict[str, Any]:
+    return {**_GOOD, "shadow": {"label": "next", "percent": 10, **fields}}
 
 
 def _rollback(**fields: Any) -> dict[str, Any]:
@@ -35,6 +39,13 @@ def test_a_document_becomes_a_plan() -> None:
     assert plan.document == document
 
 
+def test_a_shadow_is_a_label_a_share_and_how_far_off_it_may_be() -> None:
+    assert plan_of(_shadow(), "here").shadow == ShadowPlan("next", 3, 10, 0.0, 0.0)
+    near = plan_of(_shadow(compare={"rtol": 0.5, "atol": 2}), "here").shadow
+    assert near == ShadowPlan("next", 3, 10, 0.5, 2.0)
+    assert plan_of(_GOOD, "here").shadow is None
+
+
 def test_what_is_not_said_is_off() -> None:
     plan = plan_of(_GOOD, "here")
     assert (plan.sticky_parameter, plan.sticky_by_request_id, plan.rollback) == ("", False, None)
@@ -52,8 +63,9 @@ def test_what_is_not_said_is_off() -> None:
         ({}, "here: labels: is missing"),
         ({"labels": _LABELS}, "here: split: is missing"),
         (
-            _GOOD | {"shadow": {}},
-            "here: shadow: unknown field; known: 'labels', 'rollback', 'split', 'sticky_by'",
+            _GOOD | {"shadows": {}},
+            "here: shadows: unknown field; known: 'labels', 'rollback', 'shadow', 'split', "
+            "'sticky_by'",
         ),
         (_GOOD | {"labels": []}, "here: labels: expected a JSON object"),
         (_GOOD | {"labels": {}}, "here: labels: expected 1 to 64 labels, got 0"),
@@ -97,6 +109,18 @@ def test_what_is_not_said_is_off() -> None:
         (
             _rollback(when={"p99_ms": float("nan")}),
             "here: rollback.when.p99_ms: expected a number from 0 to 1e+09, got NaN",
+        ),
+        (
+            _shadow(label="other"),
+            "here: shadow.label: \"other\" is not one of the labels 'canary', 'next', 'stable'",
+        ),
+        (
+            _shadow(percent=101),
+            "here: shadow.percent: expected an integer from 0 to 100, got 101",
+        ),
+        (
+            _shadow(compare={"rtol": -1}),
+            "here: shadow.compare.rtol: expected a number from 0 to 1e+09, got -1",
         ),
         (
             _rollback(over_requests=0),

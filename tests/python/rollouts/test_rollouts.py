@@ -5,14 +5,20 @@ Method: a core that remembers what it was told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tritonpy.errors import InvalidArgError, NotFoundError
-from tritonpy.rollouts import RolloutPlan, Rollouts, TargetCounters, plan_of
+from tritonpy.rollouts import (
+    RawCounters,
+    RolloutPlan,
+    Rollouts,
+    ShadowCounters,
+    TargetCounters,
+    plan_of,
+)
 
 _FIRST: dict[str, Any] = {"labels": {"stable": 1, "canary": 2}, "split": {"stable": 1}}
 _SECOND: dict[str, Any] = {"labels": {"stable": 1, "canary": 2}, "split": {"canary": 1}}
@@ -29,8 +35,8 @@ class FakeCore:
         assert name == "m"
         self.told.append(None if plan is None else plan.document)
 
-    def rollout_counters(self, name: str) -> tuple[Sequence[tuple[str, int, int, int]], str] | None:
-        return [("stable", 1, 10, 2)], "because"
+    def rollout_counters(self, name: str) -> RawCounters | None:
+        return [("stable", 1, 10, 2)], "because", ("canary", 2, 3, 4, 5, 6, 0.5)
 
 
 @pytest.fixture
@@ -90,6 +96,7 @@ def test_the_state_tells_what_the_core_did(rollouts: Rollouts) -> None:
     ((name, state),) = rollouts.states()
     assert (name, state.rolled_back) == ("m", "because")
     assert state.targets == (TargetCounters("stable", 1, 10, 2),)
+    assert state.shadow == ShadowCounters("canary", 2, 3, 4, 5, 6, 0.5)
     assert state.document == _FIRST
 
 

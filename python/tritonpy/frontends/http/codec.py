@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tritonpy.api import ModelMetadata, ServerMetadata, Settings, TensorMetadata, VersionStatistics
@@ -124,6 +125,7 @@ def rollout_json(state: RolloutState) -> dict[str, Any]:
             }
             for target in state.targets
         ],
+        "shadow": None if state.shadow is None else asdict(state.shadow),
     }
 
 
