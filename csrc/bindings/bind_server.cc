@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "bindings/python_worker_launcher.h"
 #include "bindings/read_config.h"
 #include "bindings/read_limits.h"
+#include "model/remote_cache.h"
 #include "server/inference_server.h"
 
 namespace py = pybind11;
@@ -46,6 +48,21 @@ struct FreeWithoutGil {
 };
 using BuiltModelHolder = std::unique_ptr<BuiltModel, FreeWithoutGil>;
 
+// Connects to the redis server that is to keep answers; null where none is. Blocks, but not
+// the GIL.
+std::unique_ptr<AnswerCache> make_remote_cache(py::handle limits, Log& log) {
+    const std::optional<RedisOptions> options = read_redis_cache(limits);
+    if (!options) {
+        return nullptr;
+    }
+    auto connected = [&] {
+        py::gil_scoped_release release;
+        return RemoteCache::create(*options, steady_clock(), log);
+    }();
+    raise_if_error(connected.status());
+    return std::move(connected).value();
+}
+
 // Freed without the GIL: the destructor waits for instance threads and drains requests. The log and
 // the launcher are shared because they must outlive the server. Whoever drops the last reference
 // holds the GIL.
@@ -60,10 +77,13 @@ std::shared_ptr<InferenceServer> make_server(const std::shared_ptr<Log>& log,
     options.onnxruntime_library = std::move(onnxruntime_library);
     options.worker_launcher = launcher.get();
     options.host_policies = std::move(host_policies);
+    std::unique_ptr<AnswerCache> remote_cache;
     if (!limits.is_none()) {
         read_limits(limits, options);
+        remote_cache = make_remote_cache(limits, *log);
     }
-    auto server = std::make_unique<InferenceServer>(std::move(options), steady_clock(), *log);
+    auto server = std::make_unique<InferenceServer>(std::move(options), steady_clock(), *log,
+                                                    std::move(remote_cache));
     return std::shared_ptr<InferenceServer>(
         server.release(), [log, launcher](InferenceServer* owned) {
             py::gil_scoped_release release;

@@ -103,6 +103,7 @@ ModelConfig read_model_config(py::handle config) {
     model.response_cache = attribute<bool>(config, "response_cache");
     model.first_response_bounds_ms =
         attribute<std::vector<double>>(config, "first_response_bounds_ms");
+    model.content_digest = attribute<std::string>(config, "content_digest");
     return model;
 }
 

@@ -27,6 +27,22 @@ std::vector<InstanceNeeds> read_instance_needs(py::handle instances) {
     return all;
 }
 
+std::optional<RedisOptions> read_redis_cache(py::handle limits) {
+    const py::object redis = limits.attr("redis_cache");
+    if (redis.is_none()) {
+        return std::nullopt;
+    }
+    RedisOptions options;
+    options.host = attribute<std::string>(redis, "host");
+    options.port = attribute<uint16_t>(redis, "port");
+    options.user = attribute<std::string>(redis, "user");
+    options.password = attribute<std::string>(redis, "password");
+    options.database = attribute<uint32_t>(redis, "database");
+    options.connect_timeout_ms = attribute<int64_t>(redis, "connect_timeout_ms");
+    options.socket_timeout_ms = attribute<int64_t>(redis, "socket_timeout_ms");
+    return options;
+}
+
 void read_limits(py::handle limits, ServerOptions& options) {
     options.response_cache_bytes = attribute<size_t>(limits, "response_cache_bytes");
     options.rate_limit = attribute<bool>(limits, "rate_limit");

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/affinity.h"
 #include "base/limits.h"
+#include "model/dropped_requests.h"
 #include "model/request_check.h"
 #include "model/split_request.h"
 #include "model/warmup.h"
@@ -167,7 +169,16 @@ std::unique_ptr<CachedAnswers> Model::make_cached_answers(const ModelConfig& con
                          "' is enabled, but this server has none: --cache-config makes it");
         return nullptr;
     }
-    return std::make_unique<CachedAnswers>(*context.response_cache, identity_, stats_, clock_,
+    auto shelf = context.response_cache->open(identity_, config.content_digest);
+    if (shelf->is_remote() && config.batcher.preserve_ordering) {
+        TRITONPY_LOG(context.executor.log, LogLevel::kWarning,
+                     "the response cache of model '" + identity_->name +
+                         "' is enabled, but a model that preserves ordering cannot wait for "
+                         "lookups in another server: its answers are not kept");
+        return nullptr;
+    }
+    LookupHost& host = *this;
+    return std::make_unique<CachedAnswers>(std::move(shelf), host, identity_, stats_, clock_,
                                            context.executor.log);
 }
 
@@ -305,8 +316,7 @@ Status Model::infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
     if (cached != nullptr && cached->try_answer(request, in_order)) {
         return Status();
     }
-    const bool is_large = splits_large_requests_ && request->rows > identity_->max_batch_size;
-    Status queued = is_large ? admit_in_parts(request, wake_due) : admit(request, wake_due);
+    Status queued = admit_whole(request, wake_due);
     if (!queued.ok()) {
         if (cached != nullptr) {
             CachedAnswers::withdraw(*request);
@@ -325,6 +335,40 @@ Status Model::admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due) 
         stats_.count_failure(FailureReason::kRejected, clock_.now_ns() - start_ns);
     }
     return queued;
+}
+
+Status Model::admit_whole(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {
+    const bool is_large = splits_large_requests_ && request->rows > identity_->max_batch_size;
+    return is_large ? admit_in_parts(request, wake_due) : admit(request, wake_due);
+}
+
+bool Model::begin_lookup() {
+    if (!admissions_.try_enter()) {
+        return false;
+    }
+    in_flight_.add();
+    return true;
+}
+
+void Model::queue_late(std::unique_ptr<InferenceRequest> request) {
+    bool wake_due = false;
+    Status queued = admit_whole(request, wake_due);
+    if (wake_due) {
+        wake();
+    }
+    if (!queued.ok()) {
+        CachedAnswers::withdraw(*request);
+        restore_client_shapes(*identity_, *request);
+        ResponseSink& sink = *request->sink;
+        auto response = final_response(identity_, std::move(request));
+        response->status = std::move(queued);
+        sink.deliver(std::move(response));
+    }
+}
+
+void Model::end_lookup() {
+    in_flight_.remove(1);
+    admissions_.leave();
 }
 
 Status Model::admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due) {

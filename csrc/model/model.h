@@ -35,6 +35,7 @@
 #include "infer/model_identity.h"
 #include "infer/padding.h"
 #include "infer/request.h"
+#include "model/answer_cache.h"
 #include "model/cached_answers.h"
 #include "model/ensemble_answers.h"
 #include "model/in_flight_count.h"
@@ -43,7 +44,6 @@
 #include "model/model_instance.h"
 #include "model/model_stats.h"
 #include "model/queue_watch.h"
-#include "model/response_cache.h"
 #include "model/warmup.h"
 #include "queue/parking.h"
 #include "scheduler/rate_limiter.h"
@@ -64,12 +64,12 @@ struct ModelContext {
     const ExecutorFactoryMaker& make_factory;
     Parking& all_answered;  // notified when a model has nothing in flight any more
     bool start_threads = true;
-    ResponseCache* response_cache = nullptr;  // null: the server has none
+    AnswerCache* response_cache = nullptr;  // null: the server has none
     RateLimiter* rate_limiter = nullptr;      // null: instances run when they are idle
     const HostPolicies* host_policies = nullptr;  // null: none
 };
 
-class Model {
+class Model final : private LookupHost {
   public:
     // Loads the model and creates its instances, one after the other. Blocks while the backend
     // loads. Whatever the backend says is wrong; invalid_arg for a config without an instance to
@@ -79,7 +79,7 @@ class Model {
     // A model without intake and instances, of which no use can be made: create() is the way.
     Model(const ModelConfig& config, const ModelContext& context);
     // stop().
-    ~Model();
+    ~Model() override;
     Model(const Model&) = delete;
     Model& operator=(const Model&) = delete;
 
@@ -94,7 +94,8 @@ class Model {
     // Shared with responses in flight, which may outlive the model.
     const std::shared_ptr<const ModelIdentity>& identity() const { return identity_; }
 
-    // Journey steps 6 and 7, or the answer at once from the response cache. On error the caller
+    // Journey steps 6 and 7, or the answer from the response cache, at once or after a lookup; a
+    // request that is then refused after all is answered so. On error the caller
     // keeps the request as it was, but for the order of its inputs: invalid_arg, or unavailable
     // when the queue is full or closed. Sets `wake_due` as Scheduler::admit does. Does not block.
     // REQUIRES: the caller holds a ModelRef, until it has called wake where that is due.
@@ -152,6 +153,14 @@ class Model {
     // as rejected.
     Status admit(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     Status admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
+    // Either, by its rows.
+    Status admit_whole(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
+
+    // A lookup holds the model as a caller does, and its request is in flight.
+    bool begin_lookup() override;
+    void queue_late(std::unique_ptr<InferenceRequest> request) override;
+    void end_lookup() override;
+
     std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
                                                        const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);

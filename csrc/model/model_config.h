@@ -37,6 +37,8 @@ struct ModelConfig {
     // Of the histogram of times to the first response, ascending; empty: there is none.
     std::vector<double> first_response_bounds_ms{};
     bool response_cache = false;  // answers may be repeated, where the server has a cache
+    // Of what it was loaded from; for caches that several servers share.
+    std::string content_digest{};
 };
 
 }  // namespace tritonpy

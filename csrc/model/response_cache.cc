@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "model/request_hash.h"
+
 namespace tritonpy {
 
 namespace {
@@ -77,6 +79,32 @@ std::string text_of(const ResponseCache::Key& key) {
     return text.data();
 }
 
+// One owner's part. What is looked up here is found at once, or never.
+class LocalShelf final : public AnswerShelf {
+  public:
+    explicit LocalShelf(ResponseCache& cache) : cache_(cache), owner_(cache.add_owner()) {}
+    ~LocalShelf() override { cache_.forget(owner_); }
+
+    AnswerKey key_of(const InferenceRequest& request) const override {
+        KeyedHash hash = cache_.start_key(owner_);
+        add_request(hash, request);
+        const ResponseCache::Key key = hash.finish();
+        return {{key.low, key.high}};
+    }
+    bool is_remote() const override { return false; }
+    std::shared_ptr<const CachedResponse> find(const AnswerKey& key, int64_t since_ns) override {
+        return cache_.find({key.words[0], key.words[1]}, since_ns);
+    }
+    bool seek(const AnswerKey&, int64_t, std::unique_ptr<AnswerWaiter>&) override { return false; }
+    Status insert(const AnswerKey& key, const InferenceResponse& response) override {
+        return cache_.insert(owner_, {key.words[0], key.words[1]}, response);
+    }
+
+  private:
+    ResponseCache& cache_;
+    const uint64_t owner_;
+};
+
 uint64_t non_negative(int64_t ns) { return static_cast<uint64_t>(std::max<int64_t>(ns, 0)); }
 
 }  // namespace
@@ -84,6 +112,11 @@ uint64_t non_negative(int64_t ns) { return static_cast<uint64_t>(std::max<int64_
 ResponseCache::ResponseCache(size_t capacity, const Clock& clock)
     : capacity_(capacity), clock_(clock), secret_(KeyedHash::random_key()) {
     counters_.capacity = capacity;
+}
+
+std::unique_ptr<AnswerShelf> ResponseCache::open(const std::shared_ptr<const ModelIdentity>&,
+                                                 std::string_view) {
+    return std::make_unique<LocalShelf>(*this);
 }
 
 uint64_t ResponseCache::add_owner() {

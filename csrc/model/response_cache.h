@@ -25,43 +25,30 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/keyed_hash.h"
 #include "base/status.h"
-#include "infer/parameter.h"
+#include "infer/model_identity.h"
 #include "infer/response.h"
-#include "tensor/tensor.h"
+#include "model/answer_cache.h"
 
 namespace tritonpy {
 
-// An answer as every response that repeats it has it. Immutable.
-struct CachedResponse {
-    std::vector<Tensor> outputs;
-    SharedParameters parameters;
-};
-
-// What the cache did since it was made, and what is in it now.
-struct CacheCounters {
-    uint64_t entries = 0;
-    uint64_t bytes = 0;
-    uint64_t capacity = 0;
-    uint64_t lookups = 0;
-    uint64_t hits = 0;
-    uint64_t evictions = 0;
-    uint64_t lookup_ns = 0;
-    uint64_t insertion_ns = 0;
-};
-
-class ResponseCache {
+class ResponseCache final : public AnswerCache {
   public:
     using Key = KeyedHash::Digest;
 
     ResponseCache(size_t capacity, const Clock& clock);
     ResponseCache(const ResponseCache&) = delete;
     ResponseCache& operator=(const ResponseCache&) = delete;
+
+    // The shelf of a new owner. There are no two models in one process that share answers, so the
+    // digest says nothing here.
+    std::unique_ptr<AnswerShelf> open(const std::shared_ptr<const ModelIdentity>& model,
+                                      std::string_view digest) override;
 
     // A number that no owner had before.
     uint64_t add_owner();
@@ -78,7 +65,7 @@ class ResponseCache {
     // Copies the answer in. already_exists; invalid_arg when it alone is larger than the cache.
     Status insert(uint64_t owner, const Key& key, const InferenceResponse& response);
 
-    CacheCounters counters() const;
+    CacheCounters counters() const override;
 
   private:
     struct Entry;

@@ -5,18 +5,27 @@
 
 #include "memory/free_memory.h"
 #include "model/request_check.h"
+#include "model/response_cache.h"
 #include "scheduler/refusals.h"
 
 namespace tritonpy {
 
-InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log)
+namespace {
+
+std::unique_ptr<AnswerCache> local_cache(size_t bytes, const Clock& clock) {
+    return bytes == 0 ? nullptr : std::make_unique<ResponseCache>(bytes, clock);
+}
+
+}  // namespace
+
+InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log& log,
+                                 std::unique_ptr<AnswerCache> remote_cache)
     : options_(std::move(options)),
       clock_(clock),
       log_(log),
-      response_cache_(options_.response_cache_bytes == 0
-                          ? nullptr
-                          : std::make_unique<ResponseCache>(options_.response_cache_bytes,
-                                                            clock)),
+      response_cache_(remote_cache != nullptr
+                          ? std::move(remote_cache)
+                          : local_cache(options_.response_cache_bytes, clock)),
       rate_limiter_(options_.rate_limit
                         ? std::make_unique<RateLimiter>(options_.resource_counts, log)
                         : nullptr) {}

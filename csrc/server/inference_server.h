@@ -28,12 +28,12 @@
 #include "infer/request.h"
 #include "infer/response.h"
 #include "memory/block_pool.h"
+#include "model/answer_cache.h"
 #include "model/deferred_wakes.h"
 #include "model/model.h"
 #include "model/model_config.h"
 #include "model/model_registry.h"
 #include "model/model_stats.h"
-#include "model/response_cache.h"
 #include "model/rollout.h"
 
 namespace tritonpy {
@@ -58,7 +58,9 @@ class InferenceServer final {
     static constexpr int64_t kSequenceFarewellLookNs = 50'000'000;
 
     // `clock` and `log` are borrowed and outlive the server.
-    InferenceServer(ServerOptions options, const Clock& clock, Log& log);
+    // `remote_cache`: takes the place of a response cache of its own.
+    InferenceServer(ServerOptions options, const Clock& clock, Log& log,
+                    std::unique_ptr<AnswerCache> remote_cache = nullptr);
     // Waits until every request taken was answered. REQUIRES: no other thread is inside, all
     // responses are gone.
     ~InferenceServer();
@@ -173,7 +175,7 @@ class InferenceServer final {
     Log& log_;
     BlockPool pool_;        // outlives the models, whose buffers come from it
     Parking all_answered_;  // where drain waits
-    const std::unique_ptr<ResponseCache> response_cache_;  // null: none
+    const std::unique_ptr<AnswerCache> response_cache_;    // null: none
     const std::unique_ptr<RateLimiter> rate_limiter_;      // null: off
     ModelDoor door_{*this, ModelRegistry::Caller::kModel};
     ModelDoor shadow_door_{*this, ModelRegistry::Caller::kShadow};

@@ -316,10 +316,44 @@ HTTP2 = {
 }
 
 
+def answer(parameters: int, outputs: int, *parts: bytes) -> bytes:
+    """Encode an answer as a cache in another server keeps it."""
+    return b"".join((b"TPYA", struct.pack("<III", 1, parameters, outputs), *parts))
+
+
+def answer_text(text: bytes) -> bytes:
+    """Encode a text of an answer."""
+    return struct.pack("<I", len(text)) + text
+
+
+def answer_output(name: bytes, kind: int, dims: tuple[int, ...], size: int) -> bytes:
+    """Encode an output of an answer, without its bytes."""
+    shape = struct.pack(f"<I{len(dims)}q", len(dims), *dims)
+    return answer_text(name) + bytes((kind,)) + shape + struct.pack("<Q", size)
+
+
+_FLOATS = answer_output(b"F", 11, (2,), 8)
+_PARAMETERS = (
+    answer_text(b"b") + b"\0\1",
+    answer_text(b"i") + b"\1" + b"\xff" * 8,
+    answer_text(b"d") + b"\3" + bytes(8),
+    answer_text(b"t") + b"\4" + answer_text(b"cm"),
+)
+CACHED_ANSWER = {
+    "empty": answer(0, 0),
+    "floats": answer(0, 1, _FLOATS, bytes(6), bytes(8)),
+    "strings": answer(0, 1, answer_output(b"S", 13, (1,), 5), bytes(6), bytes_tensor(b"a")),
+    "parameters": answer(4, 0, *_PARAMETERS),
+    "cut": answer(0, 1, _FLOATS, bytes(6), bytes(7)),
+    "many": answer(0, 1 << 31),
+}
+
+
 def main() -> None:
     """Write all seeds, replacing older ones of the same name."""
     corpora = {
         "bytes_tensor": BYTES_TENSOR,
+        "cached_answer": CACHED_ANSWER,
         "content_coding": CONTENT_CODING,
         "grpc_message": GRPC_MESSAGE,
         "http1": HTTP1,

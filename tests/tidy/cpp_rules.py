@@ -35,13 +35,17 @@ ABSENT = (
     (None, re.compile(r"^(Python\.h|pybind11/)"), "only bindings/ sees Python"),
     (None, re.compile(r"^rapidjson/"), "only wire/ sees a JSON library"),
     (None, re.compile(r"^(nghttp2/|zlib\.h)"), "only wire/ sees nghttp2 and zlib"),
-    (None, re.compile(r"^openssl/"), "only frontend/ sees OpenSSL"),
+    (None, re.compile(r"^openssl/(?!evp\.h)"), "only frontend/ sees OpenSSL"),
+    (None, re.compile(r"^openssl/evp\.h"), "only base/ sees libcrypto's hashes"),
+    (None, re.compile(r"^hiredis/"), "only model/ sees hiredis"),
 )
 ABSENCE_EXEMPT = {
     "only bindings/ sees Python": "bindings",
     "only wire/ sees a JSON library": "wire",
     "only wire/ sees nghttp2 and zlib": "wire",
     "only frontend/ sees OpenSSL": "frontend",
+    "only base/ sees libcrypto's hashes": "base",
+    "only model/ sees hiredis": "model",
 }
 HEADER_LINES, SOURCE_LINES, FUNCTION_LINES = 300, 600, 70
 THREAD_WORDS = r"(immutable|thread-safe|compatible|confined)"

@@ -81,6 +81,7 @@ class CoreModelConfig:
     graph_level: int | None  # optimization.graph.level; None: the backend's default
     decoupled: bool
     response_cache: bool = False
+    content_digest: str = ""  # of what it was loaded from, where servers share answers
     worker: str = ""  # what the backend's worker processes are started with, if it has any
     worker_timeout_s: int = 0  # what one execution in a worker may take; 0: unlimited
     delay_until_queued: int = 0  # test hook: hold the first batch until so many requests wait

@@ -56,17 +56,18 @@ class Core:
         workers: WorkerLauncher | None = None,
         limits: LimitOptions | None = None,
     ) -> None:
-        """Raises InvalidArgError where a host policy asks for what the machine does not have."""
+        """Raises TritonError where a host policy asks for what the machine does not have.
+
+        Or where there is no entering the redis that is to keep answers; connecting blocks.
+        """
         turn_telemetry_off()
         self._log = log
         self._onnxruntime_library = onnxruntime_library
-        self._server = _core.Server(
-            log.handle,
-            onnxruntime_library,
-            workers,
-            limits,
-            host_policies={} if limits is None else resolve(limits.host_policies),
-        )
+        host_policies = {} if limits is None else resolve(limits.host_policies)
+        with core_errors:
+            self._server = _core.Server(
+                log.handle, onnxruntime_library, workers, limits, host_policies=host_policies
+            )
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it.

@@ -63,7 +63,7 @@ class CacheCounters:
 
     entries: int
     byte_size: int
-    capacity: int  # bytes
+    capacity: int  # bytes; 0: what is in it is not known here, for others use it too
     lookups: int
     hits: int
     evictions: int

@@ -6,7 +6,7 @@ Rules and texts are those of Triton's command line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -67,8 +67,11 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
     line = read_command_line(arguments)
     if line.has("help"):
         raise HelpRequested
+    limits = limit_options(line, environment)
     options = ServerOptions(
-        repository=_repository_options(line, environment),
+        repository=replace(
+            _repository_options(line, environment), shares_answers=limits.redis_cache is not None
+        ),
         server_id=line.value("id", str),
         frontend=line.value("frontend", str),
         connections=_connection_options(line),
@@ -76,7 +79,7 @@ def parse_options(arguments: Sequence[str], environment: Mapping[str, str]) -> P
         grpc=_grpc_options(line),
         metrics=_metrics_options(line),
         log=_log_options(line, environment),
-        limits=limit_options(line),
+        limits=limits,
         python=_python_options(line),
         exit_timeout_s=line.value("exit-timeout-secs", int),
         exit_on_error=line.value("exit-on-error", bool),

@@ -1,59 +1,68 @@
 """What models may take of the machine, from the command line: cache, resources, processors.
 
-Rules and texts are those of Triton's command line and of its local cache.
+Rules and texts are those of Triton's command line and of its local cache; redis_cache.py has the
+other one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from tritonpy.options.command_line import CommandLine
 from tritonpy.options.readers import INT64_MAX, OptionError, Setting, integer
+from tritonpy.options.redis_cache import redis_cache_options
 from tritonpy.options.settings import HostPolicy, LimitOptions, ResourceCount
 
 _LOCAL: Final = "local"
+_REDIS: Final = "redis"
 _NO_LOCAL_CACHE: Final = "Failed to initialize LocalCache: "
 _CACHE_SIZE_MIN: Final = 2048  # what one small answer takes
 _CORES: Final = re.compile(r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*")
 _CORES_MAX: Final = 65536  # as the core has it
 
 
-def limit_options(line: CommandLine) -> LimitOptions:
+def limit_options(line: CommandLine, environment: Mapping[str, str]) -> LimitOptions:
     """Return what the line says of limits. Raises OptionError."""
+    cache, settings = _cache_settings(line)
     return LimitOptions(
-        response_cache_bytes=_response_cache_bytes(line),
+        response_cache_bytes=_response_cache_bytes(line, cache, settings),
+        redis_cache=redis_cache_options(settings, environment) if cache == _REDIS else None,
         rate_limit=line.value("rate-limit", str) != "off",
         resource_counts=line.values("rate-limit-resource", ResourceCount),
         host_policies=_host_policies(line),
     )
 
 
-def _response_cache_bytes(line: CommandLine) -> int:
+def _cache_settings(line: CommandLine) -> tuple[str, tuple[Setting, ...]]:
+    """Return which cache `--cache-config` names ("": none) and what it says of it."""
     settings = line.values("cache-config", Setting)
-    if line.has("response-cache-byte-size"):
-        if settings:
-            raise OptionError(
-                "Error: Incompatible flags --response-cache-byte-size and --cache-config both "
-                "provided. Please provide one or the other."
-            )
-        size = line.value("response-cache-byte-size", int)
-        return _usable_cache_size(size) if size else 0
-    if not settings:
-        return 0
     names = list(dict.fromkeys(setting.scope for setting in settings))
+    if settings and line.has("response-cache-byte-size"):
+        raise OptionError(
+            "Error: Incompatible flags --response-cache-byte-size and --cache-config both "
+            "provided. Please provide one or the other."
+        )
     if len(names) > 1:
         raise OptionError(
             "Error: found multiple cache configurations, but only a single cache is currently "
             f"supported. Got {', '.join(names)}"
         )
-    if names != [_LOCAL]:
+    if names and names[0] not in (_LOCAL, _REDIS):
         raise OptionError(
             f"Error: unable to find the cache implementation '{names[0]}': this server has "
-            f"'{_LOCAL}' and no other yet"
+            f"'{_LOCAL}' and '{_REDIS}'"
         )
-    return _local_cache_bytes(settings)
+    return (names[0] if names else "", settings)
+
+
+def _response_cache_bytes(line: CommandLine, cache: str, settings: tuple[Setting, ...]) -> int:
+    if line.has("response-cache-byte-size"):
+        size = line.value("response-cache-byte-size", int)
+        return _usable_cache_size(size) if size else 0
+    return _local_cache_bytes(settings) if cache == _LOCAL else 0
 
 
 def _local_cache_bytes(settings: tuple[Setting, ...]) -> int:

@@ -37,6 +37,7 @@ class RepositoryOptions:
     histogram_latencies: bool = False  # measure how long requests wait for a first response
     agent_directory: Path = Path("/opt/tritonserver/repoagents")  # of agents that are Python
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
+    shares_answers: bool = False  # with other servers, so what models are made of must be told
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
     delay_until_backlogged: int = 0  # test hook: run no sequence until so many have no slot
 
@@ -143,10 +144,24 @@ class HostPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisCacheOptions:
+    """A redis server that keeps answers."""
+
+    host: str
+    port: int
+    user: str = ""  # empty: the server's default user
+    password: str = field(default="", repr=False)
+    database: int = 0
+    connect_timeout_ms: int = 1000
+    socket_timeout_ms: int = 50  # also what a lookup may wait
+
+
+@dataclass(frozen=True, slots=True)
 class LimitOptions:
     """What models may take of the machine."""
 
-    response_cache_bytes: int = 0  # 0: answers are not kept
+    response_cache_bytes: int = 0  # 0: answers are not kept, or not here
+    redis_cache: RedisCacheOptions | None = None  # given: they are kept there
     rate_limit: bool = False  # instances wait for the resources that their config names
     resource_counts: tuple[ResourceCount, ...] = ()
     host_policies: tuple[HostPolicy, ...] = ()

@@ -279,8 +279,10 @@ _RESOURCES = Section(
             "cache-config",
             scoped_setting("cache-config", "cache name", scope_required=True),
             "cache,setting=value",
-            "One setting of the response cache: local,size=<bytes>. Models whose config enables it "
-            "answer equal requests from there.",
+            "One setting of the response cache: local,size=<bytes>, or of a redis server that "
+            "keeps answers, for several servers: redis,host=<name>, redis,port=<number>; also "
+            "user, password, db, connect_timeout and socket_timeout (ms). Models whose config "
+            "enables it answer equal requests from there.",
         ),
         _text("cache-directory", "/opt/tritonserver/caches", "Where caches are found.", _NONE),
         _choice(

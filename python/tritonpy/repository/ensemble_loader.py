@@ -27,6 +27,7 @@ class ComposingVersion:
     version: int
     config: ModelConfig
     labels: Mapping[str, tuple[str, ...]]  # by output
+    content_digest: str = ""  # where servers share answers
 
 
 class ComposingModels(Protocol):
@@ -88,6 +89,7 @@ def composing_fingerprint(config: ModelConfig, models: ComposingModels) -> bytes
     for name in composing_models(config):
         for version, served in sorted(models.serving(name).items()):
             text = served.config.SerializeToString(deterministic=True)
+            text += served.content_digest.encode()
             parts.append(b"%s:%d:%d:%s" % (name.encode(), version, len(text), text))
     return b"".join(parts)
 

@@ -42,6 +42,7 @@ class ServedVersion:
     load_duration_ns: int
     key: VersionKey
     labels: Mapping[str, tuple[str, ...]]  # by output
+    content_digest: str = ""  # where servers share answers
 
     @property
     def name(self) -> str:
@@ -315,7 +316,13 @@ class ModelEntry:
         old = self._served
         new = {
             version: ServedVersion(
-                self._name, version, result.config, duration_ns, result.key, result.labels
+                self._name,
+                version,
+                result.config,
+                duration_ns,
+                result.key,
+                result.labels,
+                result.content_digest,
             )
             for version, (result, duration_ns) in built.items()
         }

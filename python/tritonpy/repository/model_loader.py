@@ -37,6 +37,7 @@ from tritonpy.errors import (
 from tritonpy.options import RepositoryOptions
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.agents import AgentRun
+from tritonpy.repository.content_digest import content_digest
 from tritonpy.repository.dependencies import composing_models, with_namespaces
 from tritonpy.repository.ensemble_loader import (
     ComposingModels,
@@ -98,6 +99,7 @@ class BuiltVersion:
     config: ModelConfig
     labels: Mapping[str, tuple[str, ...]]  # by output
     model: BuiltModel | None  # None: it serves already, and its instances have changed
+    content_digest: str = ""  # where servers share answers
 
 
 class ModelLoader:
@@ -273,16 +275,29 @@ class ModelLoader:
             sequences=lower_sequence(config, directory, self._options.delay_until_backlogged),
             executor=backend.executor,
         )
+        lowered = replace(lowered, content_digest=self._digest(polled, version))
         changed = in_place and self._core.change_instances(lowered)
         built = None if changed else self._build(config, lowered)
-        return BuiltVersion(version.version, version.key, config, labels, built)
+        digest = lowered.content_digest
+        return BuiltVersion(version.version, version.key, config, labels, built, digest)
 
     def _build_ensemble(self, polled: PolledModel, version: PolledVersion) -> BuiltVersion:
         own_labels = _labels(polled.config, polled.location)
         loaded = load_ensemble(polled.config, version.version, own_labels, self._composing)
         self._name_what_is_ignored(loaded.config)
-        built = self._build(loaded.config, loaded.lowered)
-        return BuiltVersion(version.version, version.key, loaded.config, loaded.labels, built)
+        lowered = replace(loaded.lowered, content_digest=self._digest(polled, version))
+        built = self._build(loaded.config, lowered)
+        digest = lowered.content_digest
+        return BuiltVersion(
+            version.version, version.key, loaded.config, loaded.labels, built, digest
+        )
+
+    def _digest(self, polled: PolledModel, version: PolledVersion) -> str:
+        """Return what tells servers that share answers whether they serve the same."""
+        if not self._options.shares_answers:
+            return ""
+        files = version.key.shared_files | version.key.version_files
+        return content_digest(polled.location.path, version.key.config, files)
 
     def _build(self, config: ModelConfig, lowered: CoreModelConfig) -> BuiltModel:
         if self._options.histogram_latencies:

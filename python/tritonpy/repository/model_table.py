@@ -152,7 +152,12 @@ class ModelTable:
         served = entry.served
         ready = self._lifecycle.status(name).ready_versions
         return {
-            version: ComposingVersion(version, served[version].config, served[version].labels)
+            version: ComposingVersion(
+                version,
+                served[version].config,
+                served[version].labels,
+                served[version].content_digest,
+            )
             for version in ready
             if version in served
         }

@@ -10,10 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "model/response_cache.h"
 #include "support/model_fixture.h"
 
 namespace tritonpy {
 namespace {
+
+// Of a cache whose answers are at hand.
+struct NoLookups final : LookupHost {
+    bool begin_lookup() override { return false; }
+    void queue_late(std::unique_ptr<InferenceRequest>) override { TRITONPY_CHECK(false); }
+    void end_lookup() override { TRITONPY_CHECK(false); }
+};
 
 struct CachedAnswersTest : ModelFixture, ::testing::Test {
     ResponseCache cache{1 << 20, clock};
@@ -134,7 +143,9 @@ TEST_F(CachedAnswersTest, failures_and_answers_in_several_parts_are_not_kept) {
     EXPECT_EQ(model->statistics().cache_miss.count, 1u);
 
     ModelStats stats;
-    CachedAnswers answers(cache, model->identity(), stats, clock, log);
+    NoLookups host;
+    CachedAnswers answers(cache.open(model->identity(), ""), host, model->identity(), stats, clock,
+                          log);
     for (int round = 0; round < 2; ++round) {
         auto one = request(1, 9);
         ASSERT_FALSE(answers.try_answer(one, true));

@@ -26,7 +26,7 @@ struct ModelFixture {
     Parking all_answered;
     CollectingSink sink;
     bool start_threads = false;
-    ResponseCache* response_cache = nullptr;
+    AnswerCache* response_cache = nullptr;
     RateLimiter* rate_limiter = nullptr;
     const HostPolicies* host_policies = nullptr;
 

@@ -67,9 +67,9 @@ def test_a_cache_without_a_size_is_refused(size: str) -> None:
             "Failed to initialize LocalCache: unknown setting 'bytes', expected 'size'",
         ),
         (
-            ("--cache-config=redis,host=h", "--cache-config=redis,port=1"),
-            "Error: unable to find the cache implementation 'redis': this server has 'local' and "
-            "no other yet",
+            ("--cache-config=memcached,host=h",),
+            "Error: unable to find the cache implementation 'memcached': this server has 'local' "
+            "and 'redis'",
         ),
         (
             ("--cache-config=local,size=4096", "--cache-config=redis,host=h"),

@@ -110,10 +110,32 @@ def test_a_cache_is_on_the_page_with_the_models_that_use_it(counter_latencies: b
         *(of_models if counter_latencies else []),
         "nv_cache_util 0.25",
         "nv_cache_num_entries 3",
+        "nv_cache_num_evictions 1",
         "nv_cache_num_lookups 9",
         "nv_cache_num_hits 4",
         "nv_cache_num_misses 5",
-        "nv_cache_num_evictions 1",
+        "nv_cache_lookup_duration 5",
+        "nv_cache_insertion_duration 8",
+    ]
+
+
+def test_of_a_cache_that_others_use_too_only_the_use_is_on_the_page() -> None:
+    cache = CacheCounters(
+        entries=0,
+        byte_size=0,
+        capacity=0,
+        lookups=9,
+        hits=4,
+        evictions=0,
+        lookup_ns=5_999,
+        insertion_ns=8_000,
+    )
+    metrics = ModelMetrics(FakeRepository(), FakeCore(cache=cache), counter_latencies=True)
+    page = render(metrics.families()).decode().splitlines()
+    assert [line for line in page if line.startswith("nv_cache")] == [
+        "nv_cache_num_lookups 9",
+        "nv_cache_num_hits 4",
+        "nv_cache_num_misses 5",
         "nv_cache_lookup_duration 5",
         "nv_cache_insertion_duration 8",
     ]
