@@ -215,7 +215,7 @@ def test_agents_that_cannot_be_used_are_named(fixture: Fixture, agents: Path) ->
             "broken",
             f"repo agent 'broken' cannot be used, '{agents}/broken/agent.py': OSError: no",
         ),
-        ("lost", "repo agent 'lost' handed over '/nowhere', which is no directory"),
+        ("lost", "repo agent 'lost' handed over '/nowhere', which is no directory called 'm'"),
         ("../x", "invalid name of a repository agent: '../x'"),
     ):
         write_model(fixture.root, "m", config=_config(_agent(name)))

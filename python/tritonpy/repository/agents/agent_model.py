@@ -18,15 +18,17 @@ class AgentModel:
 
     name: str
     parameters: Mapping[str, str]  # of this agent in the model's config
-    # Where the model is; an agent that sets it hands the model over from there, to agents that
-    # come after it and to the server.
+    # Where the model is, a directory of its name; an agent that sets it hands the model over from
+    # there, to agents that come after it and to the server.
     location: Path
     _acquired: list[Path] = field(default_factory=list)
 
     def acquire_location(self) -> Path:
-        """Return an empty directory to put another form of the model into."""
-        directory = Path(tempfile.mkdtemp(prefix="tritonpy-agent-"))
-        self._acquired.append(directory)
+        """Return an empty directory of the model's name, to put another form of it into."""
+        holder = Path(tempfile.mkdtemp(prefix="tritonpy-agent-"))
+        self._acquired.append(holder)
+        directory = holder / self.name
+        directory.mkdir()
         return directory
 
     def release_locations(self) -> None:

@@ -77,11 +77,13 @@ class AgentRun:
             if isinstance(error, TritonError) or not isinstance(error, Exception):
                 raise
             raise InternalError(f"repo agent '{member.name}': {error}") from error
-        if not member.model.location.is_dir():
+        # (The name of a directory is the name of its model.)
+        location = member.model.location
+        if not location.is_dir() or location.name != member.model.name:
             member.model.release_locations()
             raise InternalError(
-                f"repo agent '{member.name}' handed over '{member.model.location}', which is no "
-                "directory"
+                f"repo agent '{member.name}' handed over '{location}', which is no directory "
+                f"called '{member.model.name}'"
             )
 
     def _tell(self, action: str, members: Iterable[_Member]) -> None:
