@@ -38,6 +38,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
     _write(path, "back", split={"canary": 100}, rollback={"to": "stable", "when": {"p99_ms": 0}})
     shadow = {"label": "canary", "percent": 100, "compare": {"rtol": 1e-3}}
     _write(path, "shadowed", split={"stable": 1}, shadow=shadow)
+    sequences = identity_config("FP32", extra="sequence_batching {}")
+    write_config(path, "sequences", sequences, (1, 2))
+    _write(path, "sequences", split={"stable": 1}, shadow=shadow)
     (path / "wrong" / "rollout.json").write_text('{"labels": {"stable": 1}, "split": {"a": 1}}')
     return path
 
@@ -46,7 +49,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
 def rollout_server(frontend: str, repository: Path) -> Iterator[RunningServer]:
     """A server that loads on demand."""
     arguments = ["--model-control-mode", "explicit", "--exit-on-error", "false"]
-    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed"):
+    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed", "sequences"):
         arguments += ["--load-model", name]
     with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
         yield server
@@ -203,6 +206,13 @@ def test_a_shadow_is_compared_and_nobody_hears_of_it(rollout_server: RunningServ
     labels = 'label="canary",model="shadowed",version="2"'
     assert f"tritonpy_shadow_max_difference{{{labels}}} 0\n" in metrics_page(rollout_server)
     assert _get(rollout_server, "shadowed").json["shadow"]["equal"] == 2
+
+
+def test_a_shadow_of_sequences_is_warned_of(rollout_server: RunningServer) -> None:
+    rollout_server.wait_for(
+        "model 'sequences' is not shadowed: requests of sequences, and those that are answered "
+        "more than once, have no second answer to compare"
+    )
 
 
 def _version(client: Client, model: str, version: str = "", **options: Any) -> int:
