@@ -56,6 +56,24 @@ _COUNTING = """
 """
 
 
+# Of a counting model that keeps no answers itself.
+_OUTER = """
+    platform: "ensemble"
+    max_batch_size: 8
+    input [ { name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ] } ]
+    output [ { name: "CALLS" data_type: TYPE_INT32 dims: [ 1 ] } ]
+    ensemble_scheduling {
+        step [ {
+            model_name: "inner"
+            model_version: -1
+            input_map { key: "INPUT0" value: "INPUT0" }
+            output_map { key: "CALLS" value: "CALLS" }
+        } ]
+    }
+    response_cache { enable: true }
+"""
+
+
 def _write_models(repository: Path) -> None:
     for protocol in ("http", "grpc"):
         write_python_model(repository, f"counting_{protocol}", _COUNTING, _COUNTING_CONFIG)
@@ -65,10 +83,16 @@ def _write_models(repository: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def caching(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def repository(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of one front end's server."""
+    path = tmp_path_factory.mktemp(f"cached_{frontend}")
+    _write_models(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def caching(frontend: str, repository: Path) -> Iterator[RunningServer]:
     """A server with a cache of 1 MiB."""
-    repository = tmp_path_factory.mktemp("cached")
-    _write_models(repository)
     arguments = ["--cache-config", "local,size=1048576", "--model-control-mode=explicit"]
     arguments.append("--load-model=*")
     with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
@@ -89,6 +113,11 @@ def _counts(stats: dict[str, Any]) -> dict[str, int]:
 def _samples(server: RunningServer) -> dict[str, float]:
     lines = (line for line in metrics_page(server).splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def _calls(client: Client, model: str) -> int:
+    result = client.infer(model, {"INPUT0": np.ones((1, 1), np.float32)})
+    return int(result.as_numpy("CALLS")[0, 0])
 
 
 def test_an_equal_request_gets_the_answer_of_the_first(cached: Client) -> None:
@@ -231,3 +260,18 @@ def test_without_a_cache_models_run_and_say_so_at_load(frontend: str, tmp_path: 
         server.wait_for("the response cache of model 'echo' is enabled, but this server has none")
     assert _counts(stats)["cache_hit"] == _counts(stats)["cache_miss"] == 0
     assert stats["execution_count"] == 2
+
+
+def test_ensemble_forgets_its_answers_when_a_model_of_it_has_other_files(
+    caching: RunningServer, repository: Path
+) -> None:
+    config = _COUNTING_CONFIG.replace(_CACHED, "")
+    file = write_python_model(repository, "inner", _COUNTING, config)
+    write_config(repository, "outer", _OUTER)
+    with connect("grpc", caching) as client:
+        client.raw.load_model("outer")
+        assert _calls(client, "outer") == 1
+        assert _calls(client, "outer") == 1  # kept
+        file.write_text(file.read_text().replace("self.calls = 0", "self.calls = 10"))
+        client.raw.load_model("inner")
+        assert _calls(client, "outer") == 11

@@ -27,7 +27,7 @@ class ComposingVersion:
     version: int
     config: ModelConfig
     labels: Mapping[str, tuple[str, ...]]  # by output
-    content_digest: str = ""  # where servers share answers
+    content: bytes = b""  # another, when the version was loaded from other files
 
 
 class ComposingModels(Protocol):
@@ -84,12 +84,20 @@ def load_ensemble(
 
 
 def composing_fingerprint(config: ModelConfig, models: ComposingModels) -> bytes:
-    """Return bytes that change when a model that the ensemble is composed of does."""
+    """Return bytes that change when the ensemble must be loaded again for a model's sake.
+
+    That is when the model's config changes; with its files alone, answers that were kept do.
+    """
+    return _fingerprint(config, models, keeps_answers=config.response_cache.enable)
+
+
+def _fingerprint(config: ModelConfig, models: ComposingModels, *, keeps_answers: bool) -> bytes:
     parts = []
     for name in composing_models(config):
         for version, served in sorted(models.serving(name).items()):
             text = served.config.SerializeToString(deterministic=True)
-            text += served.content_digest.encode()
+            if keeps_answers:
+                text += served.content + _fingerprint(served.config, models, keeps_answers=True)
             parts.append(b"%s:%d:%d:%s" % (name.encode(), version, len(text), text))
     return b"".join(parts)
 

@@ -50,6 +50,11 @@ class ServedVersion:
         return name_of(self.identifier)
 
     @property
+    def content(self) -> bytes:
+        """Bytes that are others when it is loaded from other files."""
+        return self.content_digest.encode() or self.key.files
+
+    @property
     def namespace(self) -> str:
         """The repository, where repositories may share names; else empty."""
         return namespace_of(self.identifier)

@@ -66,6 +66,11 @@ class VersionKey:
     shared_files: frozenset[Stamp]
     version_files: frozenset[Stamp]
 
+    @property
+    def files(self) -> bytes:
+        """The files, in one text."""
+        return repr(sorted(self.shared_files | self.version_files)).encode()
+
     def differs_in_instances_alone(self, other: VersionKey) -> bool:
         """Whether a version of the one key needs nothing but other instances to be the other's."""
         return self != other and self == replace(other, instances=self.instances)

@@ -156,7 +156,7 @@ class ModelTable:
                 version,
                 served[version].config,
                 served[version].labels,
-                served[version].content_digest,
+                served[version].content,
             )
             for version in ready
             if version in served
