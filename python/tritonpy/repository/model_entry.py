@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.agents import AgentRun
@@ -21,43 +20,15 @@ from tritonpy.repository.clock import Clock
 from tritonpy.repository.dependencies import composing_models
 from tritonpy.repository.layout import Logger, ModelLocation
 from tritonpy.repository.lifecycle import UNLOADED, Lifecycle, failure_reason
-from tritonpy.repository.model_loader import (
+from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.model_versions import (
     BuiltVersion,
-    ModelLoader,
     PolledModel,
     PolledVersion,
-    VersionKey,
+    ServedVersion,
 )
 from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
-
-
-@dataclass(frozen=True, slots=True)
-class ServedVersion:
-    """A version that serves, with its completed config."""
-
-    identifier: str  # what the core knows it by
-    version: int
-    config: ModelConfig
-    load_duration_ns: int
-    key: VersionKey
-    labels: Mapping[str, tuple[str, ...]]  # by output
-    content_digest: str = ""  # where servers share answers
-
-    @property
-    def name(self) -> str:
-        """What clients call it."""
-        return name_of(self.identifier)
-
-    @property
-    def content(self) -> bytes:
-        """Bytes that are others when it is loaded from other files."""
-        return self.content_digest.encode() or self.key.files
-
-    @property
-    def namespace(self) -> str:
-        """The repository, where repositories may share names; else empty."""
-        return namespace_of(self.identifier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ instances, inputs and outputs is said by each version that it stops, as in Trito
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tritonpy.backends import Backend, CompletePythonModel, CompletionContext, find_backend
@@ -44,67 +44,21 @@ from tritonpy.repository.ensemble_loader import (
     composing_fingerprint,
     load_ensemble,
 )
-from tritonpy.repository.file_stamps import Stamp, read_stamps
+from tritonpy.repository.file_stamps import read_stamps
 from tritonpy.repository.layout import (
     Logger,
     ModelLocation,
     config_file,
     version_directories,
 )
+from tritonpy.repository.model_versions import (
+    BuiltVersion,
+    PolledModel,
+    PolledVersion,
+    VersionKey,
+)
 from tritonpy.repository.serving_core import BuiltModel, ServingCore
 from tritonpy.repository.version_policy import choose_versions
-
-
-@dataclass(frozen=True, slots=True)
-class VersionKey:
-    """What a version was loaded from; as long as it is equal there is nothing to load again."""
-
-    # But for the version policy, which decides only which versions load, and for the instances; of
-    # an ensemble also the configs of the models that it is composed of.
-    config: bytes
-    instances: bytes
-    shared_files: frozenset[Stamp]
-    version_files: frozenset[Stamp]
-
-    @property
-    def files(self) -> bytes:
-        """The files, in one text."""
-        return repr(sorted(self.shared_files | self.version_files)).encode()
-
-    def differs_in_instances_alone(self, other: VersionKey) -> bool:
-        """Whether a version of the one key needs nothing but other instances to be the other's."""
-        return self != other and self == replace(other, instances=self.instances)
-
-
-@dataclass(frozen=True, slots=True)
-class PolledVersion:
-    """One version that the policy chose."""
-
-    version: int
-    directory: Path
-    key: VersionKey
-
-
-@dataclass(frozen=True, slots=True)
-class PolledModel:
-    """A model as its directory and config describe it now."""
-
-    location: ModelLocation
-    config: ModelConfig  # completed from the directory and normalised
-    problems: tuple[str, ...]  # what keeps each of its versions from loading
-    versions: tuple[PolledVersion, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltVersion:
-    """A version that is loaded, with the config that it was loaded by."""
-
-    version: int
-    key: VersionKey
-    config: ModelConfig
-    labels: Mapping[str, tuple[str, ...]]  # by output
-    model: BuiltModel | None  # None: it serves already, and its instances have changed
-    content_digest: str = ""  # where servers share answers
 
 
 class ModelLoader:

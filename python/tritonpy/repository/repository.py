@@ -28,10 +28,10 @@ from tritonpy.repository.load_parameters import (
 )
 from tritonpy.repository.load_session import LoadSession
 from tritonpy.repository.loader_threads import LoaderThreads
-from tritonpy.repository.model_entry import ServedVersion
 from tritonpy.repository.model_loader import ModelLoader
 from tritonpy.repository.model_table import DUPLICATE, ModelTable
 from tritonpy.repository.model_trees import is_being_written
+from tritonpy.repository.model_versions import ServedVersion
 from tritonpy.repository.poll_thread import PollThread
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.rollouts import Rollouts

@@ -18,7 +18,7 @@ from tritonpy.core import (
 from tritonpy.errors import InvalidArgError, NotFoundError, UnavailableError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository import IndexEntry, ModelState, ParameterValue, ServedVersion
-from tritonpy.repository.model_loader import VersionKey
+from tritonpy.repository.model_versions import VersionKey
 
 CONFIG = """
     name: "model"
