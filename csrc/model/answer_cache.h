@@ -41,9 +41,9 @@ struct CacheCounters {
 };
 
 // What a question hashes to. Only the shelf that made it understands it.
-struct AnswerKey {
+struct CacheKey {
     std::array<uint64_t, 4> words{};
-    friend bool operator==(const AnswerKey&, const AnswerKey&) = default;
+    friend bool operator==(const CacheKey&, const CacheKey&) = default;
 };
 
 // Who waits for a lookup.
@@ -60,18 +60,18 @@ class AnswerShelf {
     virtual ~AnswerShelf() = default;
 
     // Covers all that may change the answer. REQUIRES: the request passed the request check.
-    virtual AnswerKey key_of(const InferenceRequest& request) const = 0;
+    virtual CacheKey key_of(const InferenceRequest& request) const = 0;
     // Whether answers are sought rather than found.
     virtual bool is_remote() const = 0;
     // The answer if it is at hand, else null. `since_ns`: when the making of the key began, for the
     // counters.
-    virtual std::shared_ptr<const CachedResponse> find(const AnswerKey& key, int64_t since_ns) = 0;
+    virtual std::shared_ptr<const CachedResponse> find(const CacheKey& key, int64_t since_ns) = 0;
     // Takes the waiter and ends its lookup later; or returns false, leaves it, and has nothing.
     // The shelf may go before: the cache must not.
-    virtual bool seek(const AnswerKey& key, int64_t since_ns,
+    virtual bool seek(const CacheKey& key, int64_t since_ns,
                       std::unique_ptr<AnswerWaiter>& waiter) = 0;
     // Copies the answer in. already_exists; invalid_arg when it alone is too large.
-    virtual Status insert(const AnswerKey& key, const InferenceResponse& response) = 0;
+    virtual Status insert(const CacheKey& key, const InferenceResponse& response) = 0;
 };
 
 class AnswerCache {

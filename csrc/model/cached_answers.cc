@@ -8,7 +8,7 @@ namespace tritonpy {
 // Stands between a request and its sink; is freed by the final response, or by withdraw.
 class CachedAnswers::Keeper final : public ResponseSink {
   public:
-    Keeper(CachedAnswers& answers, const AnswerKey& key, ResponseSink& sink, int64_t lookup_ns)
+    Keeper(CachedAnswers& answers, const CacheKey& key, ResponseSink& sink, int64_t lookup_ns)
         : answers_(answers), key_(key), sink_(sink), lookup_ns_(lookup_ns) {}
 
     ResponseSink& sink() { return sink_; }
@@ -29,7 +29,7 @@ class CachedAnswers::Keeper final : public ResponseSink {
 
   private:
     CachedAnswers& answers_;
-    const AnswerKey key_;
+    const CacheKey key_;
     ResponseSink& sink_;
     const int64_t lookup_ns_;
     bool is_whole_ = true;  // no response came before the final one
@@ -38,7 +38,7 @@ class CachedAnswers::Keeper final : public ResponseSink {
 // A request whose answer is being sought.
 class CachedAnswers::Lookup final : public AnswerWaiter {
   public:
-    Lookup(CachedAnswers& answers, std::unique_ptr<InferenceRequest> request, const AnswerKey& key,
+    Lookup(CachedAnswers& answers, std::unique_ptr<InferenceRequest> request, const CacheKey& key,
            int64_t start_ns)
         : answers_(answers), request_(std::move(request)), key_(key), start_ns_(start_ns) {}
 
@@ -59,7 +59,7 @@ class CachedAnswers::Lookup final : public AnswerWaiter {
   private:
     CachedAnswers& answers_;
     std::unique_ptr<InferenceRequest> request_;
-    const AnswerKey key_;
+    const CacheKey key_;
     const int64_t start_ns_;
 };
 
@@ -78,7 +78,7 @@ CachedAnswers::~CachedAnswers() = default;
 
 bool CachedAnswers::try_answer(std::unique_ptr<InferenceRequest>& request, bool may_answer) {
     const int64_t start_ns = clock_.now_ns();
-    const AnswerKey key = shelf_->key_of(*request);
+    const CacheKey key = shelf_->key_of(*request);
     if (may_answer && shelf_->is_remote() && try_seek(request, key, start_ns)) {
         return true;
     }
@@ -93,7 +93,7 @@ bool CachedAnswers::try_answer(std::unique_ptr<InferenceRequest>& request, bool 
     return false;
 }
 
-bool CachedAnswers::try_seek(std::unique_ptr<InferenceRequest>& request, const AnswerKey& key,
+bool CachedAnswers::try_seek(std::unique_ptr<InferenceRequest>& request, const CacheKey& key,
                              int64_t start_ns) {
     if (!host_.begin_lookup()) {
         return false;
@@ -109,7 +109,7 @@ bool CachedAnswers::try_seek(std::unique_ptr<InferenceRequest>& request, const A
     return true;
 }
 
-void CachedAnswers::watch(InferenceRequest& request, const AnswerKey& key, int64_t lookup_ns) {
+void CachedAnswers::watch(InferenceRequest& request, const CacheKey& key, int64_t lookup_ns) {
     // Not owned from here on: the request's answer, which is certain to come, frees it.
     request.sink = std::make_unique<Keeper>(*this, key, *request.sink, lookup_ns).release();
 }
@@ -133,7 +133,7 @@ void CachedAnswers::answer(std::unique_ptr<InferenceRequest> request,
     sink.deliver(std::move(response));
 }
 
-void CachedAnswers::keep(const AnswerKey& key, const InferenceResponse& response,
+void CachedAnswers::keep(const CacheKey& key, const InferenceResponse& response,
                          int64_t lookup_ns) {
     const int64_t start_ns = clock_.now_ns();
     const Status kept = shelf_->insert(key, response);

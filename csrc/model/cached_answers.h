@@ -67,13 +67,13 @@ class CachedAnswers {
     class Lookup;
 
     // Leaves the request with a lookup; false where that cannot be begun.
-    bool try_seek(std::unique_ptr<InferenceRequest>& request, const AnswerKey& key,
+    bool try_seek(std::unique_ptr<InferenceRequest>& request, const CacheKey& key,
                   int64_t start_ns);
     // Puts a keeper in the place of the request's sink.
-    void watch(InferenceRequest& request, const AnswerKey& key, int64_t lookup_ns);
+    void watch(InferenceRequest& request, const CacheKey& key, int64_t lookup_ns);
     void answer(std::unique_ptr<InferenceRequest> request, const CachedResponse& cached,
                 int64_t lookup_ns);
-    void keep(const AnswerKey& key, const InferenceResponse& response, int64_t lookup_ns);
+    void keep(const CacheKey& key, const InferenceResponse& response, int64_t lookup_ns);
 
     const std::unique_ptr<AnswerShelf> shelf_;
     LookupHost& host_;

@@ -19,7 +19,7 @@ namespace {
 // Of all keys: a change of what is hashed, or of how answers are written, must change it.
 constexpr std::string_view kNamespace = "tritonpy:answer:1:";
 
-std::string hex_of(const AnswerKey& key) {
+std::string hex_of(const CacheKey& key) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text;
     for (const std::byte byte : std::as_bytes(std::span(key.words))) {
@@ -44,18 +44,18 @@ class RemoteCache::Shelf final : public AnswerShelf {
           prefix_(std::string(kNamespace) + model->name + ":" + std::to_string(model->version) +
                   ":") {}
 
-    AnswerKey key_of(const InferenceRequest& request) const override {
+    CacheKey key_of(const InferenceRequest& request) const override {
         Sha256 hash;
         hash.add_text(prefix_);
         hash.add_text(digest_);
         add_request(hash, request);
-        return {std::bit_cast<decltype(AnswerKey::words)>(hash.finish())};
+        return {std::bit_cast<decltype(CacheKey::words)>(hash.finish())};
     }
     bool is_remote() const override { return true; }
-    std::shared_ptr<const CachedResponse> find(const AnswerKey&, int64_t) override {
+    std::shared_ptr<const CachedResponse> find(const CacheKey&, int64_t) override {
         return nullptr;
     }
-    bool seek(const AnswerKey& key, int64_t since_ns,
+    bool seek(const CacheKey& key, int64_t since_ns,
               std::unique_ptr<AnswerWaiter>& waiter) override {
         Job job{prefix_ + hex_of(key), since_ns, model_, std::move(waiter)};
         if (cache_.try_leave(job)) {
@@ -64,7 +64,7 @@ class RemoteCache::Shelf final : public AnswerShelf {
         waiter = std::move(job.waiter);
         return false;
     }
-    Status insert(const AnswerKey& key, const InferenceResponse& response) override {
+    Status insert(const CacheKey& key, const InferenceResponse& response) override {
         const int64_t since_ns = cache_.clock_.now_ns();
         if (const size_t size = answer_size(response); size > kMaxBytes) {
             return invalid_arg("Failed to insert key: " + prefix_ + hex_of(key) + ". " +

@@ -85,18 +85,18 @@ class LocalShelf final : public AnswerShelf {
     explicit LocalShelf(ResponseCache& cache) : cache_(cache), owner_(cache.add_owner()) {}
     ~LocalShelf() override { cache_.forget(owner_); }
 
-    AnswerKey key_of(const InferenceRequest& request) const override {
+    CacheKey key_of(const InferenceRequest& request) const override {
         KeyedHash hash = cache_.start_key(owner_);
         add_request(hash, request);
         const ResponseCache::Key key = hash.finish();
         return {{key.low, key.high}};
     }
     bool is_remote() const override { return false; }
-    std::shared_ptr<const CachedResponse> find(const AnswerKey& key, int64_t since_ns) override {
+    std::shared_ptr<const CachedResponse> find(const CacheKey& key, int64_t since_ns) override {
         return cache_.find({key.words[0], key.words[1]}, since_ns);
     }
-    bool seek(const AnswerKey&, int64_t, std::unique_ptr<AnswerWaiter>&) override { return false; }
-    Status insert(const AnswerKey& key, const InferenceResponse& response) override {
+    bool seek(const CacheKey&, int64_t, std::unique_ptr<AnswerWaiter>&) override { return false; }
+    Status insert(const CacheKey& key, const InferenceResponse& response) override {
         return cache_.insert(owner_, {key.words[0], key.words[1]}, response);
     }
 

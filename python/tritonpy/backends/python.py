@@ -8,6 +8,7 @@ model imports.
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,9 @@ _COMPLETED_FIELDS: Final = (
 )
 MODEL_CLASS: Final = "TritonPythonModel"
 _COMPLETION: Final = "auto_complete_config"
+# CPython 3.11 counts the depth of all trees that are being made in one place, and gives up where
+# two threads make one each.
+_PARSING: Final = threading.Lock()
 _CPU_ONLY_INPUTS: Final = "FORCE_CPU_ONLY_INPUT_TENSORS"
 
 
@@ -65,7 +69,9 @@ def _require_known_values(config: ModelConfig) -> None:
 def _may_complete(file: Path) -> bool:
     """Whether a model may complete its config; only a plain class without the method does not."""
     try:
-        module = ast.parse(file.read_bytes())
+        source = file.read_bytes()
+        with _PARSING:
+            module = ast.parse(source)
     except (OSError, SyntaxError, ValueError, RecursionError):
         return True  # the worker says what is wrong with it
     classes = [

@@ -176,7 +176,7 @@ _MODEL: Final[tuple[tuple[str, str, str | Callable[[dict[str, str]], str]], ...]
         'write family: "nv_inference_first_response_histogram_ms", the only one there is',
     ),
     (
-        r"'(?P<field>[\w.]+)' has no effect yet",
+        r"'(?P<field>[\w.]+)' has no effect for model ",
         "{field}",
         "remove it, or live without what it asks for",
     ),

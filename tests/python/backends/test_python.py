@@ -5,8 +5,11 @@ Method: configs, model files as text, and a model's answer made up in place of a
 
 from __future__ import annotations
 
+import gc
 import textwrap
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +195,27 @@ def test_the_spec_is_carried_as_text(tmp_path: Path) -> None:
     spec = _PYTHON.worker_spec(config, 3, model.file, tmp_path)
     assert spec.execution_env_path == "/env"
     assert WorkerSpec.from_text(spec.to_text()) == spec
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Let threads take turns whenever objects are made."""
+
+    def yield_turn(*_: object) -> None:
+        time.sleep(0)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(yield_turn)
+    gc.set_threshold(50)
+    yield
+    gc.set_threshold(*threshold)
+    gc.callbacks.remove(yield_turn)
+
+
+@pytest.mark.usefixtures("restless")
+def test_files_are_looked_at_on_several_threads(tmp_path: Path) -> None:
+    deep = "x = (((((1 + 2) * 3) - f(a[b(c(d))]))))\n" * 200
+    model = Model(tmp_path, deep + textwrap.dedent(_PLAIN))
+    with ThreadPoolExecutor(4) as pool:
+        for config in [pool.submit(model.complete, _TENSORS) for _ in range(80)]:
+            assert config.result().name == "m"

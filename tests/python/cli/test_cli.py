@@ -53,7 +53,7 @@ def test_help_of_serve_lists_options_and_serves_nothing(
     arguments: list[str], served: list[ServerOptions], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 0
-    assert "--model-repository <directory>" in capsys.readouterr().out
+    assert "--model-repository <place>" in capsys.readouterr().out
     assert served == []
 
 
