@@ -27,6 +27,7 @@ from tests.conformance.python_models import (
 from tests.conformance.running_server import RunningServer, ServerOptions, server_environment
 
 _REQUESTS = 12
+_SEQUENCES, _STEPS = 8, 5
 
 
 def _limited(count: int, units: int, priority: int = 1) -> str:
@@ -87,6 +88,86 @@ def test_instances_that_share_a_resource_never_run_together(
                 (stats,) = client.statistics(name)
                 assert stats["inference_stats"]["success"]["count"] == _REQUESTS // 2
                 assert stats["inference_stats"]["fail"]["count"] == 0
+
+
+_SUMMING_CONFIG = """
+    backend: "python"
+    max_batch_size: 2
+    input [ {{ name: "INPUT0" data_type: TYPE_FP32 dims: [ 1 ] }} ]
+    output [ {{ name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 1 ] }} ]
+    sequence_batching {{
+      {strategy}
+      control_input [ {{
+        name: "ID"
+        control [ {{ kind: CONTROL_SEQUENCE_CORRID data_type: TYPE_UINT64 }} ]
+      }} ]
+    }}
+    {limited}
+    parameters {{ key: "marker" value {{ string_value: "{marker}" }} }}
+"""
+# As _ALONE, and answers with the sum of what its sequence has brought.
+_SUMMING = """
+    import json
+    import os
+
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def initialize(self, args):
+            config = json.loads(args["model_config"])
+            self.marker = config["parameters"]["marker"]["string_value"]
+            self.sums = {}
+
+        def execute(self, requests):
+            os.mkdir(self.marker)
+            answers = [self.answer(request) for request in requests]
+            os.rmdir(self.marker)
+            return answers
+
+        def answer(self, request):
+            def value(name):
+                tensor = pb_utils.get_input_tensor_by_name(request, name)
+                return tensor.as_numpy().reshape(-1)[0]
+
+            number = int(value("ID"))
+            self.sums[number] = self.sums.get(number, 0) + value("INPUT0")
+            total = np.array([[self.sums[number]]], np.float32)
+            return pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", total)])
+"""
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_sequences_stay_whole_where_instances_wait_for_resources(
+    frontend: str, protocol: str, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    strategies = {"direct": "direct {}", "oldest": "oldest { max_candidate_sequences: 4 }"}
+    for name, strategy in strategies.items():
+        config = _SUMMING_CONFIG.format(
+            strategy=strategy, limited=_limited(2, 2), marker=tmp_path / "running"
+        )
+        write_python_model(repository, name, _SUMMING, config)
+    arguments = ["--rate-limit=execution_count", "--rate-limit-resource=R1:3"]
+    with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
+
+        def run(number: int) -> list[float]:
+            sums = []
+            with connect(protocol, server) as client:
+                for step in range(_STEPS):
+                    result = client.infer(
+                        "direct" if number % 2 else "oldest",
+                        {"INPUT0": np.full((1, 1), number, np.float32)},
+                        sequence_id=number,
+                        sequence_start=step == 0,
+                        sequence_end=step == _STEPS - 1,
+                    )
+                    sums.append(float(result.as_numpy("OUTPUT0")[0, 0]))
+            return sums
+
+        with ThreadPoolExecutor(_SEQUENCES) as pool:
+            for number, sums in enumerate(pool.map(run, range(1, _SEQUENCES + 1)), 1):
+                assert sums == [number * (step + 1) for step in range(_STEPS)]
 
 
 def test_a_model_that_could_never_run_fails_to_load_and_counts_follow_loads(
