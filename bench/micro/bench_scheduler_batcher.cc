@@ -96,7 +96,7 @@ void watch(benchmark::State& state) {
     std::vector<DroppedRequest> dropped;
     int64_t now_ns = 0;
     for (auto _ : state) {
-        now_ns += PolicyBatcher::kCancelLookNs;
+        now_ns += WatchTimes::kCancelLookNs;
         benchmark::DoNotOptimize(scheduler->try_expire(now_ns, dropped));
     }
     scheduler->stop();
