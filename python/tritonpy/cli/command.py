@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -34,9 +35,20 @@ Options of `serve` may be given without it, as to tritonserver."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
-    That is 0, or 1 where the command failed. Raises SystemExit(2) for words that a command other
-    than `serve` does not understand, SystemExit(0) where it was asked for help.
+    That is 0, or 1 where the command failed, or nobody read all that it said. Raises SystemExit(2)
+    for words that a command other than `serve` does not understand, SystemExit(0) where it was
+    asked for help.
     """
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `tritonpy models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to flush
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     first = words[0] if words else ""
     if first == "--version":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from types import ModuleType
 
@@ -119,3 +121,14 @@ def test_a_wrong_value_is_one_line(
     assert main(["serve", "--repo=/m", "--http-port=x"]) == 1
     assert capsys.readouterr().err == "--http-port: Invalid option value. Got x\n"
     assert served == []
+
+
+def test_a_reader_that_goes_early_is_no_error_of_ours() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "tritonpy", "serve", "--help"]
+        ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
