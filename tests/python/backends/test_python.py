@@ -6,8 +6,8 @@ Method: configs, model files as text, and a model's answer made up in place of a
 from __future__ import annotations
 
 import gc
+import sys
 import textwrap
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -199,17 +199,19 @@ def test_the_spec_is_carried_as_text(tmp_path: Path) -> None:
 
 @pytest.fixture
 def restless() -> Iterator[None]:
-    """Let threads take turns whenever objects are made."""
+    """Let threads take turns whenever objects are made: where Python code runs, others may."""
 
-    def yield_turn(*_: object) -> None:
-        time.sleep(0)
+    def run_some(*_: object) -> None:
+        sum(number for number in range(100))
 
-    threshold = gc.get_threshold()
-    gc.callbacks.append(yield_turn)
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(run_some)
     gc.set_threshold(50)
+    sys.setswitchinterval(1e-6)
     yield
+    sys.setswitchinterval(interval)
     gc.set_threshold(*threshold)
-    gc.callbacks.remove(yield_turn)
+    gc.callbacks.remove(run_some)
 
 
 @pytest.mark.usefixtures("restless")
