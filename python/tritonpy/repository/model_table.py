@@ -19,6 +19,7 @@ from tritonpy.repository.lifecycle import Lifecycle, ModelState, failure_reason
 from tritonpy.repository.load_parameters import LoadOverride
 from tritonpy.repository.model_entry import ModelEntry, RepositoryParts, poll_failure
 from tritonpy.repository.model_loader import ModelLoader
+from tritonpy.repository.model_versions import ServedVersion
 from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.rollouts import RolloutPlan, Rollouts
@@ -145,22 +146,20 @@ class ModelTable:
         return len(self._layout.locate(name)) == 1
 
     def serving(self, name: str) -> Mapping[int, ComposingVersion]:
-        """Return the versions of a model that serve."""
-        entry = self.find(name)
-        if entry is None:
-            return {}
-        served = entry.served
-        ready = self._lifecycle.status(name).ready_versions
+        """Return the versions of a model that serve, as far as an ensemble asks."""
         return {
-            version: ComposingVersion(
-                version,
-                served[version].config,
-                served[version].labels,
-                served[version].content,
-            )
-            for version in ready
-            if version in served
+            one.version: ComposingVersion(one.version, one.config, one.labels, one.content)
+            for one in self.served(name)
         }
+
+    def served(self, identifier: str) -> list[ServedVersion]:
+        """Return every version of a model that serves, by number; none for one not known."""
+        entry = self.find(identifier)
+        if entry is None:
+            return []
+        served = entry.served
+        ready = self._lifecycle.status(identifier).ready_versions
+        return [served[version] for version in ready if version in served]
 
     def failure(self, name: str) -> str:
         """Return why a model does not serve; empty where nobody tried to load it."""

@@ -205,19 +205,11 @@ class ModelRepository:
 
     def served_versions(self, name: str) -> list[ServedVersion]:
         """Return every version of one model that serves, by number; none for one not known."""
-        return [one for model in self._models.called(name) for one in self._served_of(model)]
+        return [one for model in self._models.called(name) for one in self._models.served(model)]
 
     def all_served(self) -> list[ServedVersion]:
         """Return every version that serves, by identifier and number."""
-        return [one for model in self._models.identifiers() for one in self._served_of(model)]
-
-    def _served_of(self, identifier: str) -> list[ServedVersion]:
-        entry = self._models.find(identifier)
-        if entry is None:
-            return []
-        served = entry.served
-        ready = self._lifecycle.status(identifier).ready_versions
-        return [served[version] for version in ready if version in served]
+        return [one for model in self._models.identifiers() for one in self._models.served(model)]
 
     def is_ready(self, *, strict: bool) -> bool:
         """Return whether the server can do what it should; not `strict` forgives failed models."""

@@ -64,7 +64,7 @@ class RemoteTree:
         """Copy one file; `require_wanted` is called now and then, and may raise."""
         import fsspec.callbacks
 
-        class Progress(fsspec.callbacks.Callback):  # type: ignore[misc]
+        class Progress(fsspec.callbacks.Callback):  # type: ignore[misc]  # fsspec has no types
             def relative_update(self, inc: int = 1) -> None:
                 require_wanted()
 

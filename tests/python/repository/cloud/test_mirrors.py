@@ -23,7 +23,7 @@ from tritonpy.repository.cloud.remote_tree import RemoteTree
 from tritonpy.repository.cloud.url import CloudUrl
 
 
-class Remote(MemoryFileSystem):  # type: ignore[misc]
+class Remote(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Objects in memory of this test alone."""
 
     cachable = False
