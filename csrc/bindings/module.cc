@@ -2,6 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "bindings/bind_demand.h"
 #include "bindings/bind_frontend.h"
 #include "bindings/bind_inference.h"
 #include "bindings/bind_log.h"
@@ -17,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
     tritonpy::bind_buffer(module);
     tritonpy::bind_server(module);
     tritonpy::bind_rollout(module);
+    tritonpy::bind_demand(module);
     tritonpy::bind_inference(module);
     tritonpy::bind_frontend(module);
 }

@@ -36,10 +36,10 @@ Result<const ModelRegistry::Entry*> ModelRegistry::entry_for(std::string_view na
     const Entry* meant = nullptr;
     size_t serving = 0;
     for (const Entry* entry : namesakes->second) {
-        if (meant == nullptr || entry->newest != nullptr) {
+        if (meant == nullptr || entry->serves()) {
             meant = entry;
         }
-        serving += entry->newest != nullptr ? 1 : 0;
+        serving += entry->serves() ? 1 : 0;
     }
     if (serving > 1) {
         return invalid_arg("There are " + std::to_string(serving) + " identifiers of model '" +
@@ -88,17 +88,27 @@ Result<ModelRef> ModelRegistry::enter(std::string_view name, int64_t version, Ca
 }
 
 Result<ModelRegistry::Entered> ModelRegistry::enter(const InferenceRequest& request,
-                                                    Caller caller) const {
+                                                    Caller caller, bool has_waited) const {
     const bool starts = (request.flags & InferenceRequest::kSequenceStart) != 0;
     const CorrelationId* sequence = starts ? nullptr : &request.correlation_id;
     int64_t version = request.model_version;
     Entered entered;
     std::shared_lock lock(mutex_);
-    if (rollouts_ > 0 && caller != Caller::kShadow) {
-        const Result<const Entry*> entry = entry_for(request.model_name);
-        if (entry.ok() && entry.value()->rollout != nullptr) {
-            if (const auto target = target_of(*entry.value(), request, sequence)) {
-                entered.rollout = entry.value()->rollout;
+    if (rollouts_ + demands_ > 0) {
+        const Result<const Entry*> found = entry_for(request.model_name);
+        const Entry* entry = found.ok() ? found.value() : nullptr;
+        if (entry != nullptr && entry->demand != nullptr) {
+            if (!entry->demand->is_in() && !has_waited) {
+                entered.demand = entry->demand;
+                return entered;
+            }
+            if (!has_waited) {
+                entry->demand->note_use();
+            }
+        }
+        if (entry != nullptr && entry->rollout != nullptr && caller != Caller::kShadow) {
+            if (const auto target = target_of(*entry, request, sequence)) {
+                entered.rollout = entry->rollout;
                 entered.target = *target;
                 version = entered.rollout->targets()[*target].version;
             }
@@ -172,8 +182,26 @@ Model* ModelRegistry::retired_with(std::string_view name, int64_t version,
 Result<std::shared_ptr<const ModelIdentity>> ModelRegistry::identity(std::string_view name,
                                                                      int64_t version) const {
     std::shared_lock lock(mutex_);
+    if (const ModelDemand* demand = out_of_memory(name)) {
+        return demand->expected();
+    }
     TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
     return model->identity();
+}
+
+Result<int64_t> ModelRegistry::resolve_version(std::string_view name, int64_t version) const {
+    std::shared_lock lock(mutex_);
+    TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
+    return model->identity()->version;
+}
+
+const ModelDemand* ModelRegistry::out_of_memory(std::string_view name) const {
+    if (demands_ == 0) {
+        return nullptr;
+    }
+    const Result<const Entry*> entry = entry_for(name);
+    const ModelDemand* demand = entry.ok() ? entry.value()->demand.get() : nullptr;
+    return demand != nullptr && !demand->is_in() ? demand : nullptr;
 }
 
 Result<ModelStatsSnapshot> ModelRegistry::statistics(std::string_view name,
@@ -190,6 +218,9 @@ Status ModelRegistry::check_ready(std::string_view name, int64_t version) const 
 
 // REQUIRES: mutex_. Ensembles nest, but not without end: the control plane loads no circles.
 Status ModelRegistry::check(std::string_view name, int64_t version) const {
+    if (const ModelDemand* demand = out_of_memory(name)) {
+        return demand->failure();
+    }
     TRITONPY_ASSIGN_OR_RETURN(Model * model, find(name, version));
     TRITONPY_RETURN_IF_ERROR(model->check_ready());
     for (const EnsembleStep& step : model->steps()) {
@@ -212,22 +243,24 @@ ModelRegistry::Entry& ModelRegistry::entry_of(std::string_view name) {
     return made;
 }
 
+void ModelRegistry::take_out(std::string_view name, std::unique_ptr<Model>& model,
+                             std::vector<Model*>& taken) {
+    if (model != nullptr) {
+        taken.push_back(model.get());
+        retired_.push_back({std::string(name), std::move(model)});
+    }
+}
+
 std::vector<Model*> ModelRegistry::publish(std::string_view name,
                                            std::vector<std::unique_ptr<Model>> models,
                                            const std::vector<int64_t>& retire) {
     std::lock_guard lock(mutex_);
     Entry& entry = entry_of(name);
     std::vector<Model*> retired;
-    auto take_out = [&](std::unique_ptr<Model>& model) {
-        if (model != nullptr) {
-            retired.push_back(model.get());
-            retired_.push_back({std::string(name), std::move(model)});
-        }
-    };
     for (int64_t version : retire) {
         auto known = entry.versions.find(version);
         if (known != entry.versions.end()) {
-            take_out(known->second);
+            take_out(name, known->second, retired);
         }
     }
     for (std::unique_ptr<Model>& model : models) {
@@ -236,7 +269,7 @@ std::vector<Model*> ModelRegistry::publish(std::string_view name,
             model->close();  // nobody is inside yet, so this does not block
         }
         std::unique_ptr<Model>& place = entry.versions[model->identity()->version];
-        take_out(place);
+        take_out(name, place, retired);
         place = std::move(model);
     }
     auto newest = std::find_if(entry.versions.rbegin(), entry.versions.rend(),
@@ -277,6 +310,68 @@ std::shared_ptr<Rollout> ModelRegistry::rollout(std::string_view name) const {
     std::shared_lock lock(mutex_);
     const Result<const Entry*> entry = entry_for(name);
     return entry.ok() ? entry.value()->rollout : nullptr;
+}
+
+void ModelRegistry::offer(std::string_view name, std::shared_ptr<ModelDemand> demand) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<ModelDemand>& place = entry_of(name).demand;
+    demands_ += place == nullptr ? 1 : 0;
+    place = std::move(demand);
+}
+
+std::shared_ptr<ModelDemand> ModelRegistry::withdraw(std::string_view name) {
+    std::lock_guard lock(mutex_);
+    auto entry = entries_.find(name);
+    if (entry == entries_.end() || entry->second.demand == nullptr) {
+        return nullptr;
+    }
+    --demands_;
+    return std::exchange(entry->second.demand, nullptr);
+}
+
+std::shared_ptr<ModelDemand> ModelRegistry::demand(std::string_view name) const {
+    std::shared_lock lock(mutex_);
+    auto entry = entries_.find(name);
+    return entry == entries_.end() ? nullptr : entry->second.demand;
+}
+
+std::vector<std::shared_ptr<ModelDemand>> ModelRegistry::demands() const {
+    std::vector<std::shared_ptr<ModelDemand>> all;
+    std::shared_lock lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+        if (entry.demand != nullptr) {
+            all.push_back(entry.demand);
+        }
+    }
+    return all;
+}
+
+std::optional<std::vector<Model*>> ModelRegistry::take_out_idle(std::string_view name) {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entry_of(name);
+    const bool is_busy = std::ranges::any_of(entry.versions, [](const auto& version) {
+        const Model* model = version.second.get();
+        return model != nullptr &&
+               (model->is_entered() || model->in_flight() > 0 || model->open_sequences() > 0);
+    });
+    if (is_busy) {
+        return std::nullopt;
+    }
+    std::vector<Model*> taken;
+    for (auto& [version, model] : entry.versions) {
+        take_out(name, model, taken);
+    }
+    entry.newest = nullptr;
+    return taken;
+}
+
+bool ModelRegistry::has_open_sequences(std::string_view name) const {
+    std::shared_lock lock(mutex_);
+    auto entry = entries_.find(name);
+    return entry != entries_.end() &&
+           std::ranges::any_of(entry->second.versions, [](const auto& version) {
+               return version.second != nullptr && version.second->open_sequences() > 0;
+           });
 }
 
 void ModelRegistry::note_unavailable(std::string_view name, const std::vector<int64_t>& versions) {

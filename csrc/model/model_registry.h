@@ -21,6 +21,9 @@
 // unless the version is not ready: a canary that did not load fails nobody. What is not inference
 // gets the version that has most of the traffic. A name without one pays for a null pointer.
 //
+// A name may be on demand (model_demand.h). While such a model is out, whoever asks for it gets to
+// know where to wait, and what is known of it stands in for its identity.
+//
 // Threads: thread-safe. Owns: the models, published and retired.
 // Invariants: 1. a published model is open until the registry is closed;
 //             2. publish and retire of one call are seen together or not at all;
@@ -42,6 +45,7 @@
 #include "base/result.h"
 #include "base/status.h"
 #include "model/model.h"
+#include "model/model_demand.h"
 #include "model/rollout.h"
 
 namespace tritonpy {
@@ -63,6 +67,7 @@ class ModelRegistry {
         ModelRef model;
         std::shared_ptr<Rollout> rollout;
         size_t target = 0;
+        std::shared_ptr<ModelDemand> demand;  // in place of the model: where to wait for it
     };
 
     ModelRegistry() = default;
@@ -80,8 +85,23 @@ class ModelRegistry {
                            const CorrelationId* sequence = nullptr) const;
 
     // The same for a request, by its version or the model's rollout. One that goes on with a
-    // sequence goes where that began, whatever the split is by now.
-    Result<Entered> enter(const InferenceRequest& request, Caller caller) const;
+    // sequence goes where that began, whatever the split is by now. One that `has_waited` for a
+    // model on demand need not wait again.
+    Result<Entered> enter(const InferenceRequest& request, Caller caller,
+                          bool has_waited = false) const;
+
+    // From now on the name is on demand; it is not published, or the demand is in.
+    void offer(std::string_view name, std::shared_ptr<ModelDemand> demand);
+    // No longer; null where it was not.
+    std::shared_ptr<ModelDemand> withdraw(std::string_view name);
+    // Null where the name is not on demand.
+    std::shared_ptr<ModelDemand> demand(std::string_view name) const;
+    // All of them, in no order.
+    std::vector<std::shared_ptr<ModelDemand>> demands() const;
+    // Takes out every version of a name, as publish, if none has a request or a sequence; nothing
+    // where one has.
+    std::optional<std::vector<Model*>> take_out_idle(std::string_view name);
+    bool has_open_sequences(std::string_view name) const;
 
     // Takes the place of the one before it, and goes on counting where that stopped; null: none
     // any more.
@@ -89,12 +109,15 @@ class ModelRegistry {
     // Null where there is none.
     std::shared_ptr<Rollout> rollout(std::string_view name) const;
 
-    // As enter, also when the registry is closed.
+    // As enter, also when the registry is closed. Of a model on demand that is out, what is
+    // expected of it, whatever the version.
     Result<std::shared_ptr<const ModelIdentity>> identity(std::string_view name,
                                                           int64_t version) const;
+    // The version that is meant, of those that are ready; errors as enter.
+    Result<int64_t> resolve_version(std::string_view name, int64_t version) const;
     Result<ModelStatsSnapshot> statistics(std::string_view name, int64_t version) const;
     // As Model::check_ready, for an ensemble also of all that it is composed of; errors as
-    // identity.
+    // identity. A model on demand that is out is ready, unless it has just failed to load.
     Status check_ready(std::string_view name, int64_t version) const;
 
     // Makes `models` the versions that serve, and takes out those that they replace and those of
@@ -135,7 +158,9 @@ class ModelRegistry {
         std::map<int64_t, std::unique_ptr<Model>> versions;  // null: known, not ready
         Model* newest = nullptr;                             // of the highest ready version
         std::shared_ptr<Rollout> rollout;                    // null: none
+        std::shared_ptr<ModelDemand> demand;                 // null: it is there, or not
 
+        bool serves() const { return newest != nullptr || demand != nullptr; }
         // Null where the version is not ready.
         Model* ready(int64_t version) const;
     };
@@ -152,8 +177,13 @@ class ModelRegistry {
     };
 
     Entry& entry_of(std::string_view name);
+    // Retires a model, unless there is none, and adds it to `taken`. REQUIRES: mutex_.
+    void take_out(std::string_view name, std::unique_ptr<Model>& model,
+                  std::vector<Model*>& taken);
     // The entry that a request for `name` means; errors as identity.
     Result<const Entry*> entry_for(std::string_view name) const;
+    // Its demand, while the model is out; else null. REQUIRES: mutex_.
+    const ModelDemand* out_of_memory(std::string_view name) const;
     // REQUIRES: mutex_, as any_model.
     std::vector<Model*> published() const;
     // Whether `holds(model)` for a model, published or retired. REQUIRES: mutex_.
@@ -182,6 +212,7 @@ class ModelRegistry {
         namesakes_;
     std::vector<Retired> retired_;
     size_t rollouts_ = 0;  // names that have one
+    size_t demands_ = 0;   // names that are on demand
     bool refuses_clients_ = false;
     bool closed_ = false;
 };

@@ -1,9 +1,11 @@
 #include "server/inference_server.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "memory/free_memory.h"
+#include "model/dropped_requests.h"
 #include "model/request_check.h"
 #include "model/response_cache.h"
 #include "scheduler/refusals.h"
@@ -31,6 +33,7 @@ InferenceServer::InferenceServer(ServerOptions options, const Clock& clock, Log&
                         : nullptr) {}
 
 InferenceServer::~InferenceServer() {
+    end_demands();
     registry_.close();
     // Steps of ensembles are answered by other models: an ensemble is idle when those have stopped,
     // and must not be freed before.
@@ -78,7 +81,23 @@ Status InferenceServer::run(std::unique_ptr<InferenceRequest>& request,
 
 Result<ModelRef> InferenceServer::admit(std::unique_ptr<InferenceRequest>& request,
                                         ModelRegistry::Caller caller, bool& wake_due) const {
-    TRITONPY_ASSIGN_OR_RETURN(ModelRegistry::Entered entered, registry_.enter(*request, caller));
+    const bool from_model = caller == ModelRegistry::Caller::kModel;
+    while (true) {
+        TRITONPY_ASSIGN_OR_RETURN(ModelRegistry::Entered entered,
+                                  registry_.enter(*request, caller));
+        if (entered.demand == nullptr) {
+            return hand_over(std::move(entered), request, wake_due);
+        }
+        TRITONPY_ASSIGN_OR_RETURN(auto arrival, entered.demand->wait(request, from_model));
+        if (arrival == ModelDemand::Arrival::kWaits) {
+            return ModelRef();
+        }
+    }
+}
+
+Result<ModelRef> InferenceServer::hand_over(ModelRegistry::Entered entered,
+                                            std::unique_ptr<InferenceRequest>& request,
+                                            bool& wake_due) const {
     if (!entered.model) {
         return scheduler_stopping(*request);
     }
@@ -136,6 +155,10 @@ void InferenceServer::publish(const std::string& name,
         wait_until(are_over, clock_.now_ns() + kSequenceFarewellNs,
                    kSequenceFarewellLookNs);
     }
+    end(retired);
+}
+
+void InferenceServer::end(const std::vector<Model*>& retired) {
     for (Model* model : retired) {
         model->close();  // all of them first, so that they drain side by side
     }
@@ -152,9 +175,116 @@ void InferenceServer::note_unavailable(const std::string& name,
     registry_.note_unavailable(name, versions);
 }
 
+void InferenceServer::offer(const std::string& name,
+                            std::shared_ptr<const ModelIdentity> expected, bool is_in) {
+    if (const auto demand = registry_.demand(name)) {
+        demand->renew(std::move(expected));
+        return;
+    }
+    registry_.offer(name, std::make_shared<ModelDemand>(name, std::move(expected), is_in, wanted_,
+                                                        clock_));
+}
+
+void InferenceServer::withdraw(const std::string& name) {
+    if (const auto demand = registry_.withdraw(name)) {
+        run_waiting(*demand, demand->end());
+    }
+}
+
+Result<bool> InferenceServer::is_out(const std::string& name) const {
+    const auto demand = registry_.demand(name);
+    if (demand == nullptr || demand->is_in()) {
+        return false;
+    }
+    TRITONPY_RETURN_IF_ERROR(demand->failure());
+    return true;
+}
+
+void InferenceServer::let_in(const std::string& name) {
+    const auto demand = registry_.demand(name);
+    while (demand != nullptr && !demand->is_in()) {
+        run_waiting(*demand, demand->next_batch());
+    }
+}
+
+void InferenceServer::refuse_waiting(const std::string& name, const Status& error,
+                                     int64_t for_ns) {
+    if (const auto demand = registry_.demand(name)) {
+        refuse(*demand, error, clock_.now_ns() + for_ns);
+    }
+}
+
+void InferenceServer::refuse(ModelDemand& demand, const Status& error, int64_t until_ns) const {
+    for (ModelDemand::Waiting& one : demand.fail(error, until_ns)) {
+        answer_waiting(demand, std::move(one), error);
+    }
+}
+
+void InferenceServer::end_demands() {
+    wanted_.close();
+    for (const auto& demand : registry_.demands()) {
+        refuse(*demand, unavailable("Server is stopping"), std::numeric_limits<int64_t>::max());
+    }
+}
+
+bool InferenceServer::evict(const std::string& name, int64_t deadline_ns) {
+    const auto demand = registry_.demand(name);
+    const Model* model = registry_.published(name, -1);
+    if (demand == nullptr || model == nullptr) {
+        return false;
+    }
+    demand->shut(model->identity());
+    std::optional<std::vector<Model*>> taken;
+    const auto is_decided = [&] {
+        taken = registry_.take_out_idle(name);
+        return taken.has_value() || registry_.has_open_sequences(name);
+    };
+    wait_until(is_decided, deadline_ns, kEvictionLookNs);
+    if (!taken) {
+        let_in(name);
+        return false;
+    }
+    demand->gone();
+    end(*taken);
+    return true;
+}
+
+std::vector<DemandCounters> InferenceServer::demand_counters() const {
+    std::vector<DemandCounters> all;
+    for (const auto& demand : registry_.demands()) {
+        all.push_back(demand->counters());
+    }
+    return all;
+}
+
+void InferenceServer::run_waiting(const ModelDemand& demand,
+                                  std::vector<ModelDemand::Waiting> waiting) const {
+    for (ModelDemand::Waiting& one : waiting) {
+        const auto caller =
+            one.from_model ? ModelRegistry::Caller::kModel : ModelRegistry::Caller::kClient;
+        auto entered = registry_.enter(*one.request, caller, /*has_waited=*/true);
+        bool wake_due = false;
+        auto model = entered.ok()
+                         ? hand_over(std::move(entered).value(), one.request, wake_due)
+                         : entered.status();
+        if (!model.ok()) {
+            answer_waiting(demand, std::move(one), model.status());
+        } else if (wake_due) {
+            model.value()->wake();
+        }
+    }
+}
+
+void InferenceServer::answer_waiting(const ModelDemand& demand, ModelDemand::Waiting waiting,
+                                     const Status& error) {
+    ResponseSink* const sink = waiting.request->sink;
+    auto response = final_response(demand.expected(), std::move(waiting.request));
+    response->status = error;
+    sink->deliver(std::move(response));
+}
+
 Result<int64_t> InferenceServer::resolve_version(std::string_view name, int64_t version) const {
-    TRITONPY_ASSIGN_OR_RETURN(auto identity, registry_.identity(name, version));
-    return identity->version;
+    return registry_.resolve_version(name, version);
 }
 
 Result<std::shared_ptr<const ModelIdentity>> InferenceServer::model_identity(
@@ -196,6 +326,7 @@ std::optional<CacheCounters> InferenceServer::cache_counters() const {
 
 bool InferenceServer::drain(int64_t deadline_ns, bool ends_sequences) {
     registry_.refuse_clients();
+    end_demands();
     if (options_.start_threads) {
         const auto goes_on = [&] {
             return registry_.has_ensemble_in_flight() ||

@@ -32,9 +32,11 @@
 #include "model/deferred_wakes.h"
 #include "model/model.h"
 #include "model/model_config.h"
+#include "model/model_demand.h"
 #include "model/model_registry.h"
 #include "model/model_stats.h"
 #include "model/rollout.h"
+#include "model/wanted_models.h"
 
 namespace tritonpy {
 
@@ -56,6 +58,8 @@ class InferenceServer final {
     // whether they have ended: nobody is told of one that was idle for too long.
     static constexpr int64_t kSequenceFarewellNs = 30'000'000'000;
     static constexpr int64_t kSequenceFarewellLookNs = 50'000'000;
+    // How often an eviction looks whether its model is idle: nobody is told of callers that leave.
+    static constexpr int64_t kEvictionLookNs = 10'000'000;
 
     // `clock` and `log` are borrowed and outlive the server.
     // `remote_cache`: takes the place of a response cache of its own.
@@ -94,6 +98,28 @@ class InferenceServer final {
     // Remembers versions that failed to load: requests for them get unavailable `... is not at
     // ready state` instead of not_found. A version that is ready stays so.
     void note_unavailable(const std::string& name, const std::vector<int64_t>& versions);
+
+    // Lets requests wait for a model that need not be in memory (ModelDemand), instead of refusing
+    // them; `is_in`: it is there. Of one that is on demand already only what is expected changes,
+    // and a failure to load it is forgotten.
+    void offer(const std::string& name, std::shared_ptr<const ModelIdentity> expected, bool is_in);
+    // From now on it is there or it is not: who waited is told so.
+    void withdraw(const std::string& name);
+    // Blocks until requests wait for a model that nobody loads; its name, once, until it was let in
+    // or refused. Nothing when the server stops.
+    std::optional<std::string> next_wanted() { return wanted_.next(); }
+    void stop_wanting() { wanted_.close(); }
+    // Whether requests for a model would wait for it; an error where it has just failed to load.
+    Result<bool> is_out(const std::string& name) const;
+    // It serves: who waited for it runs.
+    void let_in(const std::string& name);
+    // It does not load: who waits gets `error`, and who comes in the next `for_ns` nanoseconds.
+    void refuse_waiting(const std::string& name, const Status& error, int64_t for_ns);
+    // Takes a model on demand out, once it has nothing to do; requests wait meanwhile. Whether that
+    // was so before `deadline_ns`; else, or where it has open sequences, it serves on. Blocks.
+    bool evict(const std::string& name, int64_t deadline_ns);
+    // Of every model on demand, in no order.
+    std::vector<DemandCounters> demand_counters() const;
 
     // Resolves a version (-1: the newest ready one) with the errors that infer would give.
     Result<int64_t> resolve_version(std::string_view name, int64_t version) const;
@@ -154,10 +180,24 @@ class InferenceServer final {
     };
 
     ModelContext model_context();
-    // Hands a request to its model, which is returned held open, for it may have to be woken.
-    // unavailable when the server is stopping; else errors as infer.
+    // Hands a request to its model, which is returned held open, for it may have to be woken; none
+    // is where the request waits for its model. unavailable when the server is stopping; else
+    // errors as infer.
     Result<ModelRef> admit(std::unique_ptr<InferenceRequest>& request,
                            ModelRegistry::Caller caller, bool& wake_due) const;
+    // The same with a request that found its model, or does not have to wait for it.
+    Result<ModelRef> hand_over(ModelRegistry::Entered entered,
+                               std::unique_ptr<InferenceRequest>& request, bool& wake_due) const;
+    // Runs requests that waited for a model, or answers them with why not.
+    void run_waiting(const ModelDemand& demand, std::vector<ModelDemand::Waiting> waiting) const;
+    static void answer_waiting(const ModelDemand& demand, ModelDemand::Waiting waiting,
+                               const Status& error);
+    // As refuse_waiting.
+    void refuse(ModelDemand& demand, const Status& error, int64_t until_ns) const;
+    // From now on nobody waits for a model.
+    void end_demands();
+    // Stops and frees what was taken out of the registry. Blocks.
+    void end(const std::vector<Model*>& retired);
     // admit, and wakes the model at once, or when `later` does.
     Status run(std::unique_ptr<InferenceRequest>& request, ModelRegistry::Caller caller) const;
     Status run(std::unique_ptr<InferenceRequest>& request, ModelRegistry::Caller caller,
@@ -179,6 +219,7 @@ class InferenceServer final {
     const std::unique_ptr<RateLimiter> rate_limiter_;      // null: off
     ModelDoor door_{*this, ModelRegistry::Caller::kModel};
     ModelDoor shadow_door_{*this, ModelRegistry::Caller::kShadow};
+    WantedModels wanted_;
     ModelRegistry registry_;
 };
 

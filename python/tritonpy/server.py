@@ -319,7 +319,7 @@ def _parts(options: ServerOptions, log: Log) -> _Parts:
     core = Core(log, onnxruntime_library_path(), workers, options.limits)
     mirrors = open_mirrors(options.repository, os.environ, log)
     repository = ModelRepository(
-        core, log, options.repository, complete_python_model=workers.complete, mirrors=mirrors
+        core, log, options.repository, python_models=workers, mirrors=mirrors
     )
     workers.models.attach(repository, core)
     workers.on_health_change(repository.note_change)

@@ -76,6 +76,12 @@ class ServedModels(Protocol):
     def served(self, name: str, version: int = -1) -> ServedVersion:
         """Return the version that a request for `version` (-1: newest) goes to."""
 
+    def is_out(self, name: str) -> bool:
+        """Return whether requests for a model would wait until it is loaded."""
+
+    def submit_wanted(self, name: str) -> Future[None] | None:
+        """Begin to load a model that `is_out`; None for any other."""
+
     def ready_versions(self, name: str) -> tuple[int, ...]:
         """Return the versions of a model that serve, ascending."""
 
@@ -220,9 +226,9 @@ class V2Service:
         """Return what the server is."""
         return self._metadata
 
-    def model_metadata(self, name: str, version: str) -> ModelMetadata:
+    async def model_metadata(self, name: str, version: str) -> ModelMetadata:
         """Return what a model takes and gives; without a version, every version is listed."""
-        served = self._repository.served(name, self.requested_version(name, version))
+        served = await self._served(name, version)
         config = served.config
         batched = config.max_batch_size >= 1
         return ModelMetadata(
@@ -233,9 +239,9 @@ class V2Service:
             outputs=tuple(_tensor_metadata(tensor, batched) for tensor in config.output),
         )
 
-    def model_config(self, name: str, version: str) -> ModelConfig:
+    async def model_config(self, name: str, version: str) -> ModelConfig:
         """Return the completed config of a version. The caller must not change it."""
-        return self._repository.served(name, self.requested_version(name, version)).config
+        return (await self._served(name, version)).config
 
     def statistics(self, name: str = "", version: str = "") -> list[VersionStatistics]:
         """Return the counters of a version, of a model's versions, or of everything that serves.
@@ -308,7 +314,16 @@ class V2Service:
         if region:
             raise NotFoundError(f"Unable to find {kind} shared memory region: '{region}'")
 
+    async def _served(self, name: str, version: str) -> ServedVersion:
+        """Return the version that is meant, once its model is in memory."""
+        loading = self._repository.submit_wanted(name)
+        if loading is not None:
+            await _finished(loading)
+        return self._repository.served(name, self.requested_version(name, version))
+
     async def _require_ready(self, name: str, version: int) -> None:
+        if self._repository.is_out(name):
+            return  # a request would bring it
         served = self._repository.served(name, version)
         self._core.check_ready(name, served.version)
         checks = () if self._checks is None else self._checks.ask_ready(name, served.version)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tritonpy.config.instance_groups import Devices, instance_group_problems
 from tritonpy.config.latency_objective import objective_problems
+from tritonpy.config.memory_bytes import memory_problems
 from tritonpy.config.model_metrics import metric_problems
 from tritonpy.config.padding import padding_problems
 from tritonpy.config.platforms import ENSEMBLE, backend_of_platform, is_known_backend
@@ -33,6 +34,7 @@ def validate(config: ModelConfig, devices: Devices) -> list[str]:
         *split_problems(config),
         *objective_problems(config),
         *padding_problems(config),
+        *memory_problems(config),
         *_cache_problems(config),
     ]
     if config.platform != ENSEMBLE:

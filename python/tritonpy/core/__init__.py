@@ -5,6 +5,7 @@ asyncio loop into the core and their responses back, `NativeFrontend` those of i
 `Log` is the logger that both halves share. Every failure is one of `tritonpy.errors`.
 """
 
+from tritonpy.core.demand import DemandCounters, ModelDemands
 from tritonpy.core.inference import (
     Inference,
     InferRequest,
@@ -40,6 +41,7 @@ __all__ = [
     "CacheCounters",
     "ControlEvent",
     "Core",
+    "DemandCounters",
     "DurationCount",
     "EventKind",
     "FirstResponses",
@@ -51,6 +53,7 @@ __all__ = [
     "Log",
     "LogSettings",
     "MessageStream",
+    "ModelDemands",
     "ModelStatistics",
     "NativeFrontend",
     "OutputTensor",

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 from tritonpy import _core
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
+from tritonpy.core.demand import ModelDemands
 from tritonpy.core.host_policies import resolve
 from tritonpy.core.inference import Inference
 from tritonpy.core.log import Log
@@ -68,6 +69,8 @@ class Core:
             self._server = _core.Server(
                 log.handle, onnxruntime_library, workers, limits, host_policies=host_policies
             )
+
+        self._model_demands = ModelDemands(self._server)
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file. Blocks while ONNX Runtime loads it.
@@ -132,6 +135,11 @@ class Core:
     def rollout_counters(self, name: str) -> RolloutCounters | None:
         """Return what `rollouts.RolloutState` has, as tuples; None where there is no rollout."""
         return _core.rollout_counters(self._server, name)
+
+    @property
+    def model_demands(self) -> ModelDemands:
+        """The models that need not be in memory."""
+        return self._model_demands
 
     def statistics(self, name: str, version: int) -> ModelStatistics:
         """Return the counters of one ready version."""

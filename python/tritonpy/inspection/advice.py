@@ -135,6 +135,11 @@ _MODEL: Final[tuple[tuple[str, str, str | Callable[[dict[str, str]], str]], ...]
         "write histogram_options {{ buckets: [ 1, 10, 100 ] }}",
     ),
     (
+        r"must specify 'buckets' that ascend",
+        "model_metrics.metric_control",
+        "write each bound once, the smallest first: buckets: [ 1, 10, 100 ]",
+    ),
+    (
         r"Response Cache does not currently support",
         "response_cache",
         "remove 'response_cache'",

@@ -24,17 +24,18 @@ class MetricsPage:
         models: ModelMetrics,
         cpu: CpuMetrics,
         custom: Callable[[], Iterable[Family]] = tuple,
-        rollouts: Callable[[], Iterable[Family]] = tuple,
+        *more: Callable[[], Iterable[Family]],
     ) -> None:
-        """`custom` returns the families that models have made."""
-        self._rollouts = rollouts
+        """`custom` returns the families that models have made, `more` others of the server."""
+        self._more = more
         self._models = models
         self._cpu = cpu
         self._custom = custom
 
     def render(self) -> bytes:
         """Return the page as things are now. No model takes a name that the server uses."""
-        ours = (*self._models.families(), *self._cpu.families(), *self._rollouts())
+        more = (family for families in self._more for family in families())
+        ours = (*self._models.families(), *self._cpu.families(), *more)
         names = {family.name for family in ours}
         custom = (family for family in self._custom() if family.name not in names)
         return render((*ours, *custom))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tritonpy.core import Core
 from tritonpy.metrics.cpu_metrics import CpuMetrics
 from tritonpy.metrics.custom_metrics import CustomMetrics
+from tritonpy.metrics.demand_metrics import DemandMetrics
 from tritonpy.metrics.model_metrics import ModelMetrics
 from tritonpy.metrics.page import MetricsPage
 from tritonpy.metrics.rollout_metrics import RolloutMetrics
@@ -22,4 +23,5 @@ def server_page(
         CpuMetrics(),
         CustomMetrics(store).families,
         RolloutMetrics(repository.rollouts).families,
+        DemandMetrics(repository.on_demand, repository.budget).families,
     )

@@ -101,6 +101,10 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         raise OptionError(
             "Error: Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
+    on_demand = line.value("load-on-demand", bool)
+    for name in ("pin-model", "model-memory-budget"):
+        if line.has(name) and not on_demand:
+            raise OptionError(f"Error: Use of '--{name}' requires setting '--load-on-demand=true'.")
     if line.has("model-config-name") and not line.value("model-config-name", str):
         raise OptionError("Error: empty argument for --model-config-name")
     strict = line.value("strict-model-config", bool)
@@ -118,6 +122,9 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         load_retries=line.value("model-load-retry-count", int),
         default_max_batch_sizes=tuple(_default_batch_sizes(line)),
         model_namespacing=line.value("model-namespacing", bool),
+        load_on_demand=on_demand,
+        pinned_models=tuple(dict.fromkeys(line.values("pin-model", str))),
+        memory_budget=line.value("model-memory-budget", int),
         agent_directory=Path(line.value("repoagent-directory", str)),
         backend_directory=Path(line.value("backend-directory", str)),
         histogram_latencies=_metrics_flag(line, _HISTOGRAMS, default=False),

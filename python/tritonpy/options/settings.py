@@ -37,6 +37,9 @@ class RepositoryOptions:
     histogram_latencies: bool = False  # measure how long requests wait for a first response
     agent_directory: Path = Path("/opt/tritonserver/repoagents")  # of agents that are Python
     python_worker_timeout_s: int = 0  # what one execution of a Python model may take; 0: unlimited
+    load_on_demand: bool = False  # models load when they are first asked for
+    pinned_models: tuple[str, ...] = ()  # which load at start all the same, and stay
+    memory_budget: int = 0  # bytes that models on demand may take; 0: any
     shares_answers: bool = False  # with other servers, so what models are made of must be told
     delay_until_queued: int = 0  # test hook: hold first batches until so many requests wait
     delay_until_backlogged: int = 0  # test hook: run no sequence until so many have no slot

@@ -31,6 +31,7 @@ _FULL, _DEFAULT_ONLY, _NONE = Effect.FULL, Effect.DEFAULT_ONLY, Effect.NONE
 _PORT: Final = integer(0, 65535)
 _POSITIVE: Final = integer(1)
 _COUNT: Final = integer(0)
+_BYTES: Final = integer(0, INT64_MAX)
 _THREADS: Final = integer(1, 1024)
 IO_THREADS_MAX: Final = 64  # as the core's limits say
 
@@ -150,6 +151,9 @@ _REPOSITORY = Section(
         _int("model-load-thread-count", 4, "How many models load at once.", read=_THREADS),
         _int("model-load-retry-count", 0, "How often a failed load of a version is tried again."),
         _bool("model-namespacing", False, "Let repositories share model names."),
+        _bool("load-on-demand", False, "Load a model when it is first asked for, not at start."),
+        _list("pin-model", text, "name", "Load this model at start all the same, and keep it."),
+        _int("model-memory-budget", 0, "Bytes that models may take; 0: any.", read=_BYTES),
         _bool("enable-peer-access", True, "Let GPUs read each other's memory.", _NONE),
     ),
 )

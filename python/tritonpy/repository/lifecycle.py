@@ -11,6 +11,8 @@ from enum import Enum
 from tritonpy.errors import ErrorCode, TritonError
 
 UNLOADED = "unloaded"
+# Not Triton's: a model on demand that made room for others.
+EVICTED = "not in memory, is loaded when it is asked for"
 
 
 class ModelState(Enum):
@@ -62,9 +64,9 @@ class ModelStatus:
     @property
     def is_healthy(self) -> bool:
         """Whether every version serves, but for those that were unloaded; none at all is not."""
-        unloaded = VersionStatus(ModelState.UNAVAILABLE, UNLOADED)
         return bool(self.versions) and all(
-            status.state is ModelState.READY or status == unloaded
+            status.state is ModelState.READY
+            or (status.state is ModelState.UNAVAILABLE and status.reason in (UNLOADED, EVICTED))
             for status in self.versions.values()
         )
 
@@ -93,6 +95,12 @@ class Lifecycle:
     def is_healthy(self) -> bool:
         """Whether every model is. Costs the same however many there are."""
         return not self._unhealthy
+
+    @property
+    def unhealthy(self) -> frozenset[str]:
+        """The models that are not."""
+        with self._lock:
+            return frozenset(self._unhealthy)
 
     def loading(self, name: str, versions: Iterable[int]) -> None:
         """Versions begin to load; those that serve stay ready meanwhile."""
@@ -128,6 +136,12 @@ class Lifecycle:
         with self._changing(name):
             for version in versions:
                 self._move(name, version, ModelState.UNAVAILABLE, UNLOADED)
+
+    def evicted(self, name: str, versions: Iterable[int]) -> None:
+        """Versions that were unloaded come back when somebody asks for them."""
+        with self._changing(name):
+            for version in versions:
+                self._move(name, version, ModelState.UNAVAILABLE, EVICTED)
 
     def forget_failures(self, name: str) -> None:
         """Failures of a model count no more: it is unloaded, or all of it serves."""

@@ -38,6 +38,21 @@ class LoaderThreads:
                 self._pool.submit(self._run_first, model)
         return future
 
+    def run_here(self, model: str, job: Callable[[], None], patience_s: float) -> bool:
+        """Run a job on the calling thread, when no other of its model runs or waits.
+
+        Returns whether that was so within `patience_s`, so that it ran; what it raises is raised.
+        """
+        future: Future[None] = Future()
+        with self._idle:
+            is_free = self._idle.wait_for(lambda: model not in self._queues, patience_s)
+            if self._closed or not is_free:
+                return False
+            self._queues[model] = deque([(future, job)])
+        self._run_first(model)
+        future.result()
+        return True
+
     def submit_after(
         self, before: Sequence[Future[None]], model: str, job: Callable[[], None]
     ) -> Future[None]:

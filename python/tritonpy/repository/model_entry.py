@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NoReturn
 
 from tritonpy.errors import ErrorCode, InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.agents import AgentRun
 from tritonpy.repository.clock import Clock
+from tritonpy.repository.demand import MemoryBudget, memory_of
 from tritonpy.repository.dependencies import composing_models
+from tritonpy.repository.kept_override import KeptOverride
 from tritonpy.repository.layout import Logger, ModelLocation
 from tritonpy.repository.lifecycle import UNLOADED, Lifecycle, failure_reason
 from tritonpy.repository.model_loader import ModelLoader
@@ -32,19 +33,6 @@ from tritonpy.repository.serving_core import ServingCore
 
 
 @dataclass(frozen=True, slots=True)
-class _Override:
-    """What a load call gave; it stays until unload.
-
-    A config alone stays until the file on disk is newer; files, and the config that came with
-    them, until the next load.
-    """
-
-    config: ModelConfig
-    since_ns: int
-    directory: OverrideDirectory | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RepositoryParts:
     """What all entries of one repository work with."""
 
@@ -53,6 +41,7 @@ class RepositoryParts:
     lifecycle: Lifecycle
     log: Logger
     clock: Clock
+    budget: MemoryBudget
 
 
 class ModelEntry:
@@ -65,16 +54,22 @@ class ModelEntry:
     def __init__(self, name: str, parts: RepositoryParts) -> None:
         self._name = name
         self._parts = parts
-        self._override: _Override | None = None
+        self._override: KeptOverride | None = None
         self._agents: AgentRun | None = None  # of what serves
         self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
         self._composing: tuple[str, ...] = ()  # of what serves: asked for all models at every load
+        self._evicted: Mapping[int, ServedVersion] = {}  # what served, while it is out of memory
         self._missed: tuple[str, ...] = ()  # what it is composed of, while it is suspended
 
     @property
     def served(self) -> Mapping[int, ServedVersion]:
         """The versions that serve, by number."""
         return self._served
+
+    @property
+    def known(self) -> Mapping[int, ServedVersion]:
+        """The versions that serve, or did until they made room for others."""
+        return self._served or self._evicted
 
     @property
     def composing(self) -> tuple[str, ...]:
@@ -84,8 +79,7 @@ class ModelEntry:
     @property
     def override_location(self) -> ModelLocation | None:
         """Where the files are that a load call brought, while the model serves from them."""
-        override = self._override
-        return override.directory.location if override and override.directory else None
+        return self._override.location if self._override else None
 
     def composing_on_disk(self, location: ModelLocation) -> tuple[str, ...]:
         """Read which models a load would need; none where that cannot be read."""
@@ -155,16 +149,18 @@ class ModelEntry:
             for version in polled.versions
             if override is not None or is_elsewhere or not self._is_served(version)
         ]
-        built = self._build(polled, changed)
         before = self._override
-        if override is not None:
-            self._override = _Override(override, self._parts.clock.wall_ns(), directory)
-        elif given is None:
-            self._override = None
-        self._publish(polled, built)
-        if before is not self._override:
-            _close(before)  # now that nothing serves from there
+        with self._parts.budget.room_for(self._name, memory_of(polled)):
+            built = self._build(polled, changed)
+            if override is not None:
+                self._override = KeptOverride(override, self._parts.clock.wall_ns(), directory)
+            elif given is None:
+                self._override = None
+            self._publish(polled, built)
+        if before is not None and before is not self._override:
+            before.close()  # now that nothing serves from there
         self._missed = ()
+        self._evicted = {}
 
     def refresh(self, location: ModelLocation) -> None:
         """Load an ensemble again, whose models have changed; suspend it where they do not fit."""
@@ -191,9 +187,28 @@ class ModelEntry:
         override, self._override = self._override, None
         self._missed = ()
         self._take_out()
-        _close(override)
+        if override is not None:
+            override.close()
+
+    def evict(self, patience_s: float) -> bool:
+        """Take the model out of memory, once it is idle, for others; a load brings it back.
+
+        Returns whether it is out. One that serves what a load call brought stays.
+        """
+        served, parts = self._served, self._parts
+        if (
+            not served
+            or self.override_location
+            or not parts.core.model_demands.evict(self._name, patience_s)
+        ):
+            return False
+        self._take_out()
+        self._evicted = served
+        parts.lifecycle.evicted(self._name, served)
+        return True
 
     def _take_out(self) -> None:
+        self._evicted = {}
         served = tuple(self._served)
         agents, self._agents = self._agents, None
         if agents is not None:
@@ -202,15 +217,13 @@ class ModelEntry:
             self._retire(served)
         if agents is not None:
             agents.unload_complete()
+        self._parts.budget.freed(self._name)
         self._parts.lifecycle.forget_failures(self._name)
 
     def _override_in_force(self, location: ModelLocation) -> ModelConfig | None:
         if self._override is None:
             return None
-        if self._override.directory is not None:
-            return self._override.config if location == self.override_location else None
-        written_ns = _modified_ns(self._parts.loader.config_file(location))
-        return None if written_ns > self._override.since_ns else self._override.config
+        return self._override.config_for(location, self._parts.loader.config_file(location))
 
     def _run_agents(
         self, location: ModelLocation, given: ModelConfig | None, before: AgentRun | None
@@ -350,11 +363,6 @@ def poll_failure(name: str, cause: str) -> InternalError:
     return InternalError(f"failed to load '{name}', failed to poll from model repository: {cause}")
 
 
-def _close(override: _Override | None) -> None:
-    if override is not None and override.directory is not None:
-        override.directory.close()
-
-
 def _with_policy(served: ServedVersion, config: ModelConfig) -> ServedVersion:
     updated = ModelConfig()
     updated.CopyFrom(served.config)
@@ -366,10 +374,3 @@ def _reason_of(error: Exception) -> str:
     if isinstance(error, TritonError):
         return failure_reason(error)
     return failure_reason(InternalError(f"{type(error).__name__}: {error}"))
-
-
-def _modified_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -100,6 +100,13 @@ class ModelLoader:
         except (TritonError, OSError, UnicodeDecodeError):
             return ()  # the load will say so
 
+    def as_written(self, location: ModelLocation) -> ModelConfig:
+        """Read the config of a model; empty where that cannot be read."""
+        try:
+            return self._read_config(location)
+        except (TritonError, OSError, UnicodeDecodeError):
+            return ModelConfig()  # the load will say so
+
     def run_agents(
         self, location: ModelLocation, override: ModelConfig | None, before: AgentRun | None
     ) -> AgentRun:

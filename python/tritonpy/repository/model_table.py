@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from tritonpy.config.config_json import config_from_json
 from tritonpy.config.identifier import name_of, namespace_of
@@ -13,6 +14,12 @@ from tritonpy.errors import InternalError, InvalidArgError, TritonError
 from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.cloud import Mirrors
+from tritonpy.repository.demand import (
+    MemoryBudget,
+    ModelExpectation,
+    OnDemand,
+    expectation_of,
+)
 from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
 from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, failure_reason
@@ -24,6 +31,8 @@ from tritonpy.repository.override_directory import OverrideDirectory
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.rollouts import RolloutPlan, Rollouts
 
+# With the models that ensembles are composed of, and RepositoryLayout.namespace_for.
+MakeLoader: TypeAlias = Callable[[ComposingModels, Callable[[str, str], str]], ModelLoader]
 DUPLICATE = "model appears in two or more repositories"
 
 
@@ -44,15 +53,18 @@ class ModelTable:
         lifecycle: Lifecycle,
         clock: Clock,
         rollouts: Rollouts,
-        make_loader: Callable[[ComposingModels, Callable[[str, str], str]], ModelLoader],
+        budget: MemoryBudget,
+        on_demand: OnDemand | None,
+        make_loader: MakeLoader,
     ) -> None:
         self._log = log
         self._layout = layout
         self._rollouts = rollouts
+        self._on_demand = on_demand
         self._mirrors = mirrors
         self._lifecycle = lifecycle
         loader = make_loader(self, layout.namespace_for)
-        self._parts = RepositoryParts(core, loader, lifecycle, log, clock)
+        self._parts = RepositoryParts(core, loader, lifecycle, log, clock, budget)
         self._lock = threading.Lock()
         self._entries: dict[str, ModelEntry] = {}
 
@@ -102,8 +114,14 @@ class ModelTable:
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""
+        with self._parts.budget.loading(name):
+            self._load(name, override)
+
+    def _load(self, name: str, override: LoadOverride | None) -> None:
         config = None if override is None else self._config_of(name, override)
         if config is not None and override is not None and override.files:
+            if self._on_demand is not None:
+                self._on_demand.withdraw(name)  # what a call brought is nowhere else
             self._entry(name).load_files(self._written(name, override.files), config)
             return
         location = self._locate(name)
@@ -111,6 +129,8 @@ class ModelTable:
         self._entry(name).load(location, config)
         self._rollouts.loaded(name, location.path, rollout)
         self._warn_of_shadow(name, rollout)
+        if self._on_demand is not None:
+            self._on_demand.loaded(name)
 
     def refresh(self, name: str) -> None:
         """Bring an ensemble in line with models that have changed; take it out where it fails."""
@@ -128,11 +148,24 @@ class ModelTable:
 
     def unload(self, name: str) -> None:
         """Take a model out; blocks until its last requests are answered."""
+        if self._on_demand is not None:
+            self._on_demand.withdraw(name)
         self._rollouts.unloaded(name)
         self._entry(name).unload()
         namesakes = [self.find(one) for one in self.called(name_of(name))]
         if not any(entry is not None and entry.served for entry in namesakes):
             self._mirrors.release(name_of(name))
+
+    def evict(self, name: str, patience_s: float) -> bool:
+        """Take a model out of memory for others, as ModelEntry; whether it is out."""
+        evicted = self._entry(name).evict(patience_s)
+        if evicted and self._on_demand is not None:
+            self._on_demand.evicted(name)
+        return evicted
+
+    def expected(self, identifiers: Iterable[str]) -> dict[str, ModelExpectation]:
+        """Read what is to be expected of models on disk before they are loaded."""
+        return {one: expectation_of(one, self._as_written(one)) for one in identifiers}
 
     def refuse(self, name: str, error: TritonError) -> None:
         """Note that a model cannot be loaded, and raise."""
@@ -147,9 +180,11 @@ class ModelTable:
 
     def serving(self, name: str) -> Mapping[int, ComposingVersion]:
         """Return the versions of a model that serve, as far as an ensemble asks."""
+        entry = self.find(name)
+        known = () if entry is None else self.served(name) or entry.known.values()
         return {
             one.version: ComposingVersion(one.version, one.config, one.labels, one.content)
-            for one in self.served(name)
+            for one in known
         }
 
     def served(self, identifier: str) -> list[ServedVersion]:
@@ -170,6 +205,10 @@ class ModelTable:
             if of_version.state is ModelState.UNAVAILABLE
         ]
         return "".join(failed) or status.reason
+
+    def _as_written(self, identifier: str) -> ModelConfig:
+        places = self._layout.locate(identifier)
+        return self._parts.loader.as_written(places[0]) if len(places) == 1 else ModelConfig()
 
     def _config_of(self, name: str, override: LoadOverride) -> ModelConfig:
         try:

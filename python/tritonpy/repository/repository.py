@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from tritonpy.backends import CompletePythonModel
-from tritonpy.config.identifier import name_of
 from tritonpy.config.instance_groups import Devices
 from tritonpy.errors import TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository.change_watch import ChangeWatch
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.cloud import Mirrors
+from tritonpy.repository.demand import MemoryBudget, OnDemand
 from tritonpy.repository.futures import joined
+from tritonpy.repository.index import IndexEntry, index_entries
 from tritonpy.repository.layout import Logger, RepositoryLayout
-from tritonpy.repository.lifecycle import Lifecycle, ModelState, ModelStatus
+from tritonpy.repository.lifecycle import Lifecycle, ModelState
 from tritonpy.repository.load_parameters import (
     ParameterValue,
     override_of,
@@ -29,23 +27,13 @@ from tritonpy.repository.load_parameters import (
 from tritonpy.repository.load_session import LoadSession
 from tritonpy.repository.loader_threads import LoaderThreads
 from tritonpy.repository.model_loader import ModelLoader
-from tritonpy.repository.model_table import DUPLICATE, ModelTable
+from tritonpy.repository.model_table import MakeLoader, ModelTable
 from tritonpy.repository.model_trees import is_being_written
 from tritonpy.repository.model_versions import ServedVersion
 from tritonpy.repository.poll_thread import PollThread
+from tritonpy.repository.python_models import NoPythonModels, PythonModels
 from tritonpy.repository.serving_core import ServingCore
 from tritonpy.rollouts import Rollouts
-from tritonpy.worker_host import WorkerSpec
-
-
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
-    """One line of the repository index. A model that was never loaded has only a name."""
-
-    name: str
-    version: int | None = None
-    state: ModelState | None = None
-    reason: str = ""
 
 
 class ModelRepository:
@@ -63,12 +51,12 @@ class ModelRepository:
         *,
         devices: Devices | None = None,
         clock: Clock | None = None,
-        complete_python_model: CompletePythonModel | None = None,
+        python_models: PythonModels | None = None,
         mirrors: Mirrors | None = None,
     ) -> None:
         """Raise as RepositoryLayout for a repository that cannot be used. Loads nothing yet.
 
-        `complete_python_model` is None where nobody runs Python models. Takes `mirrors` over.
+        `python_models` is None where nobody runs them. Takes `mirrors` over.
         """
         self._core = core
         self._log = log
@@ -84,18 +72,19 @@ class ModelRepository:
             raise
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
-        complete = complete_python_model or _refuse_python_model
+        clock, python_models = clock or Clock(), python_models or NoPythonModels()
         self.rollouts = Rollouts(core)
-        self._models = ModelTable(
-            core,
-            log,
-            self._layout,
-            self._mirrors,
-            self._lifecycle,
-            clock or Clock(),
-            self.rollouts,
-            partial(ModelLoader, core, log, options, devices or Devices(), complete),
+        self.on_demand = self._make_on_demand(clock)
+        self.budget = MemoryBudget(
+            options.memory_budget,
+            self._evict,
+            self.on_demand.least_recently_used if self.on_demand else tuple,
+            python_models.memory_bytes,
         )
+        load = partial(
+            ModelLoader, core, log, options, devices or Devices(), python_models.complete
+        )
+        self._models = self._make_table(clock, load)
         self._threads = LoaderThreads(options.load_threads)
         self._watch = ChangeWatch(lambda model: is_being_written(self._layout.locate(model)))
         self._poller = PollThread(self.poll, options.poll_interval_s, log)
@@ -104,12 +93,15 @@ class ModelRepository:
 
     def load_all(self) -> bool:
         """Load what is to be there from the start; return whether all of it serves."""
+        names = self._startup_names()
         try:
-            succeeded = self._load_together(self._startup_names())
+            succeeded = self._load_together(self._offer_rest(names))
         except UnavailableError:  # the server was told to exit
             return False
         self._started = True
         self._tell_listeners()
+        if self.on_demand is not None:
+            self.on_demand.start()
         if self._polls and self._options.poll_interval_s:
             self._poller.start()
         return succeeded
@@ -127,7 +119,8 @@ class ModelRepository:
             for name in changes.removed:
                 if self._models.find(name) is not None:
                     self._has_ended(name, self._session().unload(name, with_composing=False))
-            self._load_together([*changes.changed, *self._waiting_for(changes.changed)])
+            changed = self._offer_rest(changes.changed)
+            self._load_together([*changed, *self._waiting_for(changed)])
         return changes.unsettled
 
     def submit_load(
@@ -162,20 +155,21 @@ class ModelRepository:
         """Unload a model and wait until its last request is answered."""
         self.submit_unload(name, parameters).result()
 
+    def is_out(self, name: str) -> bool:
+        """Return whether a model is on demand and not in memory: requests for it would wait.
+
+        Raises UnavailableError where it has just failed to load.
+        """
+        return self.on_demand is not None and self.on_demand.is_out(name)
+
+    def submit_wanted(self, name: str) -> Future[None] | None:
+        """Begin to load a model that `is_out`; None for any other. Errors: is_out, submit_load."""
+        return None if self.on_demand is None else self.on_demand.bring(name)
+
     def index(self, *, ready_only: bool = False) -> list[IndexEntry]:
         """Return every model of the repositories and every version that was ever to load."""
-        statuses = self._lifecycle.snapshot()
-        places = self._layout.models()
-        return [
-            entry
-            for model in sorted(
-                statuses.keys() | places.keys(), key=lambda one: (name_of(one), one)
-            )
-            for entry in _index_entries(
-                name_of(model), statuses.get(model), len(places.get(model, ()))
-            )
-            if not ready_only or entry.state is ModelState.READY
-        ]
+        entries = index_entries(self._lifecycle.snapshot(), self._layout.models())
+        return [one for one in entries if not ready_only or one.state is ModelState.READY]
 
     def served(self, name: str, version: int = -1) -> ServedVersion:
         """Return the version that a request for `version` (-1: the newest) goes to.
@@ -215,7 +209,11 @@ class ModelRepository:
         """Return whether the server can do what it should; not `strict` forgives failed models."""
         if not self._started or self._exiting:
             return False
-        return not strict or self._lifecycle.is_healthy
+        if not strict or self._lifecycle.is_healthy:
+            return True
+        # Who asks for a model on demand hears of its failure; the server is none the worse for it.
+        on_demand = self.on_demand
+        return on_demand is not None and all(map(on_demand.is_offered, self._lifecycle.unhealthy))
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after everything that may change is_ready or is_exiting.
@@ -244,6 +242,8 @@ class ModelRepository:
         self._tell_listeners()
         self._poller.ask_to_stop()
         self._mirrors.stop()
+        if self.on_demand is not None:
+            self.on_demand.stop()
         self._threads.cancel_waiting()
 
     def wait_until_idle(self, timeout_s: float) -> bool:
@@ -253,6 +253,8 @@ class ModelRepository:
     def close(self) -> None:
         """Wait for loads that run, drop those that wait, and unload everything. Blocks."""
         self.begin_exit()
+        if self.on_demand is not None:
+            self.on_demand.join()
         self._threads.close()
         self._poller.join()
         for model in self._models.identifiers():
@@ -281,6 +283,54 @@ class ModelRepository:
             return [model for name in self._options.startup_models for model in self._called(name)]
         models = self._layout.models()
         return list(self._watch.begin(self._mirrors.trees(models)) if self._polls else models)
+
+    def _make_table(self, clock: Clock, make_loader: MakeLoader) -> ModelTable:
+        return ModelTable(
+            self._core,
+            self._log,
+            self._layout,
+            self._mirrors,
+            self._lifecycle,
+            clock,
+            self.rollouts,
+            self.budget,
+            self.on_demand,
+            make_loader,
+        )
+
+    def _make_on_demand(self, clock: Clock) -> OnDemand | None:
+        options = self._options
+        if not options.load_on_demand:
+            return None
+        demands = self._core.model_demands
+        return OnDemand(demands, clock, self._load_wanted, options.pinned_models)
+
+    def _offer_rest(self, names: Sequence[str]) -> Sequence[str]:
+        """Return which of the models to be loaded are to be loaded now; the rest is on demand."""
+        on_demand = self.on_demand
+        if on_demand is None:
+            return names
+        if not self._started and self._options.control_mode is ControlMode.EXPLICIT:
+            now, rest = names, [one for one in self._layout.models() if one not in names]
+        else:
+            now = [one for one in names if self.ready_versions(one)]
+            rest = [one for one in names if one not in now]
+        on_demand.offer(self._models.expected(one for one in rest if not on_demand.is_pinned(one)))
+        named = (model for name in self._options.pinned_models for model in self._called(name))
+        pinned = [one for one in rest if on_demand.is_pinned(one)] if self._started else named
+        return list(dict.fromkeys((*now, *pinned)))
+
+    def _load_wanted(self, name: str) -> Future[None]:
+        return self._session().load(name)
+
+    def _evict(self, name: str, patience_s: float) -> bool:
+        evicted = False
+
+        def evict() -> None:
+            nonlocal evicted
+            evicted = self._models.evict(name, patience_s)
+
+        return self._threads.run_here(name, evict, patience_s) and evicted
 
     def _called(self, name: str) -> Sequence[str]:
         """Return the identifiers of what is to load by a name; looks at directories for that."""
@@ -322,21 +372,3 @@ class ModelRepository:
 
     def _session(self) -> LoadSession:
         return LoadSession(self._threads, self._models)
-
-
-def _refuse_python_model(spec: WorkerSpec) -> dict[str, Any]:
-    raise UnavailableError(f"nobody runs Python model '{spec.model_name}' here")
-
-
-def _index_entries(name: str, status: ModelStatus | None, places: int) -> list[IndexEntry]:
-    versions = {} if status is None else status.versions
-    entries = [
-        IndexEntry(name, version, of_version.state, of_version.reason)
-        for version, of_version in versions.items()
-    ]
-    reason = "" if status is None else status.reason
-    if reason in ("", DUPLICATE) and not versions:
-        reason = DUPLICATE if places > 1 else ""  # as it is now
-    if reason:
-        entries.append(IndexEntry(name, None, ModelState.UNAVAILABLE, reason))
-    return entries or [IndexEntry(name)]

@@ -13,8 +13,71 @@ from tritonpy.rollouts import RawCounters, RolloutPlan
 BuiltModel: TypeAlias = Any
 
 
+class DemandCounters(Protocol):
+    """What the core says of one model on demand."""
+
+    @property
+    def name(self) -> str:
+        """Its identifier."""
+
+    @property
+    def is_in(self) -> bool:
+        """Whether it is in memory."""
+
+    @property
+    def hits(self) -> int:
+        """Requests that found it there."""
+
+    @property
+    def waits(self) -> int:
+        """Requests that had to wait for it, or were refused meanwhile."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait now."""
+
+    @property
+    def last_used_ns(self) -> int:
+        """When the last one came; 0: there was none."""
+
+
+class DemandCore(Protocol):
+    """What models on demand ask of the core; `tritonpy.core.ModelDemands` does it. Thread-safe."""
+
+    def offer(self, name: str, expected: object, *, is_in: bool) -> None:
+        """Let requests for a model wait until it is in memory."""
+
+    def withdraw(self, name: str) -> None:
+        """Let a model be there or not from now on."""
+
+    def next_wanted(self) -> str | None:
+        """Wait for a model that requests wait for; None when nobody is to load any more."""
+
+    def stop_wanting(self) -> None:
+        """Let `next_wanted` return None."""
+
+    def is_out(self, name: str) -> bool:
+        """Return whether requests would wait; raise where it has just failed to load."""
+
+    def let_in(self, name: str) -> None:
+        """Run what waited for a model, which serves."""
+
+    def refuse_waiting(self, name: str, text: str, for_s: float) -> None:
+        """Answer what waits for a model that did not load, and what comes in the next seconds."""
+
+    def evict(self, name: str, patience_s: float) -> bool:
+        """Take a model out once it has nothing to do; whether that was so in time."""
+
+    def counters(self) -> Sequence[DemandCounters]:
+        """Return the counters of every model on demand."""
+
+
 class ServingCore(Protocol):
     """Builds models and makes them serve. Thread-safe; all but resolve_version block."""
+
+    @property
+    def model_demands(self) -> DemandCore:
+        """The models that need not be in memory."""
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:
         """Read the inputs and outputs of an ONNX file."""

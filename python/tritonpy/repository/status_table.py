@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tritonpy.repository.index import IndexEntry
 from tritonpy.repository.lifecycle import ModelState
-from tritonpy.repository.repository import IndexEntry
 
 _HEADER = ("Model", "Version", "Status")
 

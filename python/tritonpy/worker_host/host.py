@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from tritonpy.config.identifier import name_of
 from tritonpy.errors import InternalError
 from tritonpy.worker_host.control import ControlServer, ForwardingLog
 from tritonpy.worker_host.interpreter import Interpreter, Interpreters
@@ -166,6 +167,16 @@ class WorkerHost:
                 and (worker.spec.model_name, worker.spec.model_version) == (name, version)
             ]
         return [ReadyCheck(worker.process.name, worker.control.ask_ready()) for worker in workers]
+
+    def memory_bytes(self, identifier: str) -> int:
+        """Return what the workers of a model take now, their part of what they share included.
+
+        Models that have their name in common have their workers in common here.
+        """
+        model_name = name_of(identifier)
+        with self._lock:
+            workers = [one for one in self._workers.values() if one.spec.model_name == model_name]
+        return sum(worker.process.memory_bytes() for worker in workers)
 
     def kill_all(self) -> None:
         """Kill every worker that runs or starts: the server does not wait any longer."""

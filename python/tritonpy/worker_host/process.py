@@ -59,6 +59,15 @@ class WorkerProcess:
         assert stderr is not None
         self._output = WorkerOutput(name, _detached(stdout), _detached(stderr), log)
 
+    def memory_bytes(self) -> int:
+        """Return its proportional set size; 0 once it has ended."""
+        try:
+            rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        sizes = (line.split() for line in rollup.splitlines() if line.startswith("Pss:"))
+        return sum(int(kilobytes) * 1024 for _, kilobytes, _ in sizes)
+
     def kill(self) -> None:
         """Kill the process and everything in its session."""
         with suppress(OSError):  # all have ended, or belong to somebody else by now

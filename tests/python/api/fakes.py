@@ -61,6 +61,7 @@ class FakeRepository:
 
     def __init__(self, *models: ServedVersion) -> None:
         self.models = models
+        self.out: list[str] = []  # names of those that are not in memory
         self.is_exiting = False
         self.ready = True
         self.calls: list[tuple[str, str, dict[str, ParameterValue]]] = []
@@ -74,6 +75,15 @@ class FakeRepository:
 
     def on_change(self, listener: Callable[[], None]) -> None:
         self.listeners.append(listener)
+
+    def is_out(self, name: str) -> bool:
+        return name in self.out
+
+    def submit_wanted(self, name: str) -> Future[None] | None:
+        if name not in self.out:
+            return None
+        self.calls.append(("want", name, {}))
+        return self.job
 
     def served(self, name: str, version: int = -1) -> ServedVersion:
         found = [model for model in self.models if model.name == name]

@@ -67,15 +67,15 @@ def test_exiting_server_says_so(repository: FakeRepository, service: V2Service) 
             ask()
 
 
-def test_model_metadata_prepends_the_batch_dimension_and_ignores_reshape(
+async def test_model_metadata_prepends_the_batch_dimension_and_ignores_reshape(
     service: V2Service,
 ) -> None:
-    metadata = service.model_metadata("model", "")
+    metadata = await service.model_metadata("model", "")
     assert metadata.versions == (1, 3)
     assert metadata.platform == "identity"
     assert metadata.inputs == (TensorMetadata("IN", "BYTES", (-1, 3, -1)),)
     assert metadata.outputs == (TensorMetadata("OUT", "FP32", (-1, 2)),)
-    assert service.model_metadata("model", "1").versions == (1,)
+    assert (await service.model_metadata("model", "1")).versions == (1,)
 
 
 async def test_readiness_of_a_model_is_an_error_or_a_value(service: V2Service) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from tests.python.config.strategies import any_configs
 from tests.python.inspection.mistake import GOOD, Mistake, write_mistake
 from tests.python.inspection.mistakes import MISTAKES
 from tritonpy.config import Devices, ModelConfig, normalize, unsupported_features, validate
+from tritonpy.config.config_json import config_from_json
 from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
 from tritonpy.inspection import CheckOptions, Problem, Severity, check_repositories
 from tritonpy.inspection.advice import advice_on
@@ -51,6 +52,13 @@ def test_the_table_is_long_enough_and_names_each_mistake_once() -> None:
     assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES) >= 50
 
 
+_SAME_BUCKETS = """
+    {"model_metrics": {"metric_control": [
+        {"metric_identifier": {"family": "f"}, "histogram_options": {"buckets": [1, 1]}}
+    ]}}
+"""
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_told_with_its_place_and_its_fix(
     mistake: Mistake, tmp_path: Path, options: CheckOptions, log: Log
@@ -76,7 +84,7 @@ def test_a_server_loads_what_has_no_error_and_nothing_else(
         Core(log, onnxruntime_library_path(), workers),
         log,
         RepositoryOptions(paths=(repository,)),
-        complete_python_model=workers.complete,
+        python_models=workers,
     )
     try:
         is_sound = not any(problem.severity is Severity.ERROR for problem in problems)
@@ -87,6 +95,7 @@ def test_a_server_loads_what_has_no_error_and_nothing_else(
 
 @settings(max_examples=100)
 @given(any_configs())
+@example(config_from_json(_SAME_BUCKETS))
 def test_there_is_advice_on_each_rule(config: ModelConfig) -> None:
     named = ModelConfig()
     named.CopyFrom(config)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.python.repository.fake_demands import FakeDemands
 from tritonpy.config.model_config import CoreModelConfig
 from tritonpy.config.onnx_signature import OnnxSignature, OnnxTensor
 from tritonpy.errors import NotFoundError, TritonError, UnavailableError
@@ -38,6 +39,7 @@ class FakeCore:
     serving: dict[str, dict[int, FakeModel]] = field(default_factory=dict)
     unavailable: dict[str, set[int]] = field(default_factory=dict)
     rollouts: list[tuple[str, RolloutPlan | None]] = field(default_factory=list)
+    model_demands: FakeDemands = field(default_factory=FakeDemands)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:

@@ -136,3 +136,35 @@ def test_closing_waits_for_running_jobs_and_drops_waiting_ones() -> None:
             job.result(_LONG_S)
     with pytest.raises(UnavailableError, match="Server exiting"):
         threads.submit("m", lambda: None)
+
+
+def test_a_job_runs_here_once_its_model_is_free_and_keeps_its_turn() -> None:
+    threads = LoaderThreads(2)
+    gate, begun = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        gate.wait(_LONG_S)
+        order.append("first")
+
+    def here() -> None:
+        assert threading.current_thread() is threading.main_thread()
+        assert not threads.run_here("m", lambda: order.append("never"), 0)
+        order.append("here")
+
+    threads.submit("m", first)
+    begun.wait(_LONG_S)
+    assert not threads.run_here("m", here, 0)
+    gate.set()
+    assert threads.run_here("m", here, _LONG_S)
+    threads.submit("m", lambda: order.append("last")).result(_LONG_S)
+    assert order == ["first", "here", "last"]
+
+    def fail() -> None:
+        raise InternalError("no")
+
+    with pytest.raises(InternalError, match=r"^no$"):
+        threads.run_here("m", fail, _LONG_S)
+    threads.close()
+    assert not threads.run_here("m", here, 0)

@@ -33,11 +33,12 @@ class Case:
         self.asked: list[WorkerSpec] = []
         self.log = RecordingLog()
         core = FakeCore(on_build=self.built.append)
-        self.repository = ModelRepository(
-            core, self.log, options, complete_python_model=self._complete
-        )
+        self.repository = ModelRepository(core, self.log, options, python_models=self)
 
-    def _complete(self, spec: WorkerSpec) -> dict[str, Any]:
+    def memory_bytes(self, _: str) -> int:
+        return 0
+
+    def complete(self, spec: WorkerSpec) -> dict[str, Any]:
         self.asked.append(spec)
         return _COMPLETED
 

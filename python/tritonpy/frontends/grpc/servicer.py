@@ -37,11 +37,11 @@ class ControlCalls:
         return codec.server_metadata_message(self._service.server_metadata())
 
     async def model_metadata(self, request: v2.ModelMetadataRequest) -> v2.ModelMetadataResponse:
-        metadata = self._service.model_metadata(request.name, request.version)
+        metadata = await self._service.model_metadata(request.name, request.version)
         return codec.model_metadata_message(metadata)
 
     async def model_config(self, request: v2.ModelConfigRequest) -> v2.ModelConfigResponse:
-        return codec.config_message(self._service.model_config(request.name, request.version))
+        return codec.config_message(await self._service.model_config(request.name, request.version))
 
     async def model_statistics(
         self, request: v2.ModelStatisticsRequest

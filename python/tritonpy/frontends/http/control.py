@@ -127,11 +127,11 @@ class _Endpoints:
         return _empty()
 
     async def model_metadata(self, request: Request) -> Response:
-        metadata = self._service.model_metadata(*self._model_of(request))
+        metadata = await self._service.model_metadata(*self._model_of(request))
         return _json(codec.model_metadata_json(metadata))
 
     async def model_config(self, request: Request) -> Response:
-        return _json(config_to_json(self._service.model_config(*self._model_of(request))))
+        return _json(config_to_json(await self._service.model_config(*self._model_of(request))))
 
     async def statistics(self, request: Request) -> Response:
         return _json(codec.statistics_json(self._service.statistics(*self._model_of(request))))

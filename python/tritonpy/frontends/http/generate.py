@@ -143,7 +143,7 @@ class GenerateApp:
         if coding not in (b"", b"identity"):
             raise InvalidArgError(_ONLY_IDENTITY)
         body = await read_body(scope, receive, headers, self._max_input_size)
-        inputs = self._service.model_metadata(target.model, target.version).inputs
+        inputs = (await self._service.model_metadata(target.model, target.version)).inputs
         asked = (target.model, version, inputs, body, self._max_input_size)
         if len(body) <= _INLINE_PARSE_MAX:
             return generate_request(*asked)

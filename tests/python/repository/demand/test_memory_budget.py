@@ -1,0 +1,159 @@
+"""Goal: models never take more than the budget, the one used longest ago goes first, and a load
+that finds no room says so.
+
+Method: a budget over models that are numbers; evictions do what the test says.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from tritonpy.errors import UnavailableError
+from tritonpy.repository.demand import MemoryBudget
+
+
+@dataclass
+class Case:
+    """A budget of 100 bytes; models that loaded are used in that order."""
+
+    limit: int = 100
+    order: list[str] = field(default_factory=list)
+    evicted: list[tuple[str, bool]] = field(default_factory=list)  # and whether with patience
+    process_bytes: dict[str, int] = field(default_factory=dict)
+    on_evict: Callable[[str, float], bool] = lambda name, patience_s: True
+
+    def __post_init__(self) -> None:
+        self.budget = MemoryBudget(
+            self.limit,
+            self._evict,
+            lambda: tuple(self.order),
+            lambda name: self.process_bytes.get(name, 0),
+        )
+
+    def load(self, name: str, size: int) -> None:
+        with self.budget.loading(name), self.budget.room_for(name, size):
+            pass
+        self.order = [*(one for one in self.order if one != name), name]
+
+    def _evict(self, name: str, patience_s: float) -> bool:
+        self.evicted.append((name, patience_s > 0))
+        if not self.on_evict(name, patience_s):
+            return False
+        self.order.remove(name)
+        self.budget.freed(name)
+        return True
+
+
+def test_the_one_used_longest_ago_makes_room() -> None:
+    case = Case()
+    for name in ("a", "b", "c"):
+        case.load(name, 40)
+    assert case.evicted == [("a", False)]
+    assert case.budget.taken() == {"b": 40, "c": 40}
+    case.load("d", 100)
+    assert case.evicted == [("a", False), ("b", False), ("c", False)]
+    assert case.budget.taken() == {"d": 100}
+
+
+def test_without_a_limit_nobody_goes() -> None:
+    case = Case(limit=0)
+    case.load("a", 10**15)
+    case.load("b", 10**15)
+    assert case.evicted == []
+    assert case.budget.taken() == {"a": 10**15, "b": 10**15}
+
+
+def test_a_model_larger_than_the_budget_is_refused_before_anything_goes() -> None:
+    case = Case()
+    case.load("a", 100)
+    with pytest.raises(
+        UnavailableError, match=r"^model 'b' takes 101 bytes, and the memory budget has 100$"
+    ):
+        case.load("b", 101)
+    assert case.evicted == []
+
+
+def test_a_busy_model_is_passed_over_and_gets_time_only_when_none_is_idle() -> None:
+    case = Case(on_evict=lambda name, patience_s: name == "b" or patience_s > 0)
+    case.load("a", 40)
+    case.load("b", 40)
+    case.load("c", 40)
+    assert case.evicted == [("a", False), ("b", False)]
+    case.load("d", 90)
+    assert case.evicted[2:] == [("a", False), ("c", False), ("a", True), ("c", True)]
+
+
+def test_where_nobody_can_go_the_load_is_refused_and_takes_nothing() -> None:
+    case = Case(on_evict=lambda name, patience_s: False)
+    case.load("a", 60)
+    with pytest.raises(UnavailableError, match=r"^model 'b' takes 60 bytes, and no other model "):
+        case.load("b", 60)
+    assert case.budget.taken() == {"a": 60}
+    case.load("c", 40)
+
+
+def test_what_cannot_be_evicted_counts_all_the_same() -> None:
+    case = Case()
+    with case.budget.room_for("pinned", 70):
+        pass  # and is in no order
+    case.load("a", 30)
+    with pytest.raises(UnavailableError, match="no other model can give up as much"):
+        case.load("b", 31)
+    assert case.evicted == [("a", False)]
+
+
+def test_a_load_that_fails_gives_its_room_back() -> None:
+    case = Case()
+    case.load("a", 50)
+    with pytest.raises(ValueError, match="broken"), case.budget.room_for("b", 50):
+        raise ValueError("broken")
+    with pytest.raises(ValueError, match="broken"), case.budget.room_for("a", 50):
+        raise ValueError("broken")
+    assert case.budget.taken() == {"a": 50}  # the old one serves on
+    case.load("b", 50)
+    assert case.evicted == []
+
+
+def test_a_reload_needs_room_beside_what_it_replaces() -> None:
+    case = Case()
+    case.load("a", 40)
+    case.load("b", 40)
+    case.load("b", 50)
+    assert case.evicted == [("a", False)]
+    assert case.budget.taken() == {"b": 50}
+
+
+def test_processes_count_and_may_push_others_out_after_the_load() -> None:
+    case = Case(process_bytes={"b": 70})
+    case.load("a", 40)
+    case.load("b", 10)
+    assert case.evicted == [("a", False)]
+    assert case.budget.taken() == {"b": 80}
+
+
+def test_a_load_waits_for_others_that_load_and_then_takes_their_place() -> None:
+    case = Case()
+    loading, may_end = threading.Event(), threading.Event()
+
+    def load_first() -> None:
+        with case.budget.loading("a"):
+            with case.budget.room_for("a", 80):
+                loading.set()
+            may_end.wait()
+            case.order.append("a")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load_first)
+        loading.wait()
+        second = pool.submit(case.load, "b", 80)
+        assert not second.done()
+        may_end.set()
+        first.result()
+        second.result()
+    assert case.evicted == [("a", False)]
+    assert case.budget.taken() == {"b": 80}
