@@ -86,7 +86,8 @@ def load_ensemble(
 def composing_fingerprint(config: ModelConfig, models: ComposingModels) -> bytes:
     """Return bytes that change when the ensemble must be loaded again for a model's sake.
 
-    That is when the model's config changes; with its files alone, answers that were kept do.
+    That is when the model's config changes, but for its instances; with its files alone, answers
+    that were kept do.
     """
     return _fingerprint(config, models, keeps_answers=config.response_cache.enable)
 
@@ -95,7 +96,10 @@ def _fingerprint(config: ModelConfig, models: ComposingModels, *, keeps_answers:
     parts = []
     for name in composing_models(config):
         for version, served in sorted(models.serving(name).items()):
-            text = served.config.SerializeToString(deterministic=True)
+            compared = ModelConfig()
+            compared.CopyFrom(served.config)
+            compared.ClearField("instance_group")
+            text = compared.SerializeToString(deterministic=True)
             if keeps_answers:
                 text += served.content + _fingerprint(served.config, models, keeps_answers=True)
             parts.append(b"%s:%d:%d:%s" % (name.encode(), version, len(text), text))

@@ -2,7 +2,8 @@
 
 A load builds new versions beside those that serve. Only when all of them are ready are they
 published, and versions that the policy no longer chooses taken out; one failure and the old ones
-serve on. A version of which only the instances are to be others gets those where it serves.
+serve on. A version of which only the instances are to be others gets those where it serves, after
+all others are built; should then another one fail, it has them, and its config says so.
 """
 
 from __future__ import annotations
@@ -252,16 +253,22 @@ class ModelEntry:
         served = self._served.get(version.version)
         return served is not None and served.key == version.key
 
+    def _may_change_in_place(self, version: PolledVersion) -> bool:
+        served = self._served.get(version.version)
+        return served is not None and served.key.differs_in_instances_alone(version.key)
+
     def _build(
         self, polled: PolledModel, versions: Iterable[PolledVersion]
     ) -> dict[int, tuple[BuiltVersion, int]]:
         """Return the built versions and how long each took; all of `versions`, or raise."""
         parts = self._parts
-        wanted = tuple(versions)
+        wanted = sorted(versions, key=self._may_change_in_place)
         parts.lifecycle.loading(self._name, (version.version for version in wanted))
         built: dict[int, tuple[BuiltVersion, int]] = {}
         failures: dict[int, str] = {}
         for version in wanted:
+            if failures and self._may_change_in_place(version):
+                break  # those that are left all may, and shall stay as they are
             parts.log.info(f"loading: {self._name}:{version.version}")
             started_ns = parts.clock.monotonic_ns()
             try:
@@ -273,6 +280,12 @@ class ModelEntry:
             except Exception as error:  # a bug in one loader must not leave a version loading
                 failures[version.version] = _reason_of(error)
         if failures:
+            self._note_served(
+                {
+                    **self._served,
+                    **self._served_by(one for one in built.items() if one[1][0].model is None),
+                }
+            )
             unused = tuple(built)
             # Here and now, on this thread: the error that is raised refers to this frame, and who
             # drops it, perhaps the event loop, would join the instances and free the sessions.
@@ -303,18 +316,7 @@ class ModelEntry:
         parts = self._parts
         selected = [version.version for version in polled.versions]
         old = self._served
-        new = {
-            version: ServedVersion(
-                self._name,
-                version,
-                result.config,
-                duration_ns,
-                result.key,
-                result.labels,
-                result.content_digest,
-            )
-            for version, (result, duration_ns) in built.items()
-        }
+        new = self._served_by(built.items())
         kept = {
             version: _with_policy(old[version], polled.config)
             for version in selected
@@ -333,6 +335,22 @@ class ModelEntry:
             self._retire(retired)
         # What failed before and is not chosen any more does not count any more.
         parts.lifecycle.forget_failures(self._name)
+
+    def _served_by(
+        self, built: Iterable[tuple[int, tuple[BuiltVersion, int]]]
+    ) -> dict[int, ServedVersion]:
+        return {
+            version: ServedVersion(
+                self._name,
+                version,
+                result.config,
+                duration_ns,
+                result.key,
+                result.labels,
+                result.content_digest,
+            )
+            for version, (result, duration_ns) in built
+        }
 
     def _serve(self, built: Sequence[BuiltVersion]) -> None:
         models = [one.model for one in built if one.model is not None]

@@ -60,6 +60,9 @@ class FakeCore:
         """Serve with another config, if instances can change here."""
         if not self.lets_instances_change:
             return False
+        failures = self.failures.get((config.name, config.version))
+        if failures:
+            raise failures.pop(0)
         with self.lock:
             self.changes.append((config.name, config.version, len(config.instances)))
         return True

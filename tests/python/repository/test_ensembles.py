@@ -102,6 +102,19 @@ def test_what_the_core_is_told_of_steps(fixture: Fixture) -> None:
     assert [(o.name, o.tensor) for o in second.outputs] == [("OUT", "OUT")]
 
 
+def test_other_instances_of_a_composing_model_leave_its_ensemble_alone(fixture: Fixture) -> None:
+    _write(fixture, {"e": _ensemble("a"), "a": _IDENTITY})
+    repository = fixture.open()
+    repository.load("e")
+    builds = list(fixture.core.builds)
+    config = _IDENTITY + "instance_group { count: 3 kind: KIND_CPU }"
+    (fixture.root / "a" / "config.pbtxt").write_text(config)
+    repository.load("a")
+    repository.load("e")
+    assert fixture.core.changes == [("a", 1, 3)]
+    assert fixture.core.builds == builds
+
+
 _LIMITED = "ensemble_scheduling { max_inflight_requests: 3 "
 
 
