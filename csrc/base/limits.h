@@ -21,6 +21,8 @@ inline constexpr size_t kMaxRank = 32;
 inline constexpr size_t kMaxTensorsPerRequest = 4096;
 // Custom parameters on a request or on one of its tensors.
 inline constexpr size_t kMaxParameters = 1024;
+// The name of a header that becomes a parameter: what a regular expression has to read.
+inline constexpr size_t kMaxForwardedName = 256;
 // A label that a rollout gives to a version of a model.
 inline constexpr size_t kMaxVersionLabel = 64;
 // Nesting of a JSON body (Triton's own limit).

@@ -13,9 +13,9 @@
 #include "bindings/completion_queue.h"
 #include "bindings/python_buffer.h"
 #include "bindings/python_status.h"
+#include "frontend/client_headers.h"
 #include "frontend/requested_version.h"
 #include "wire/json_reader.h"
-#include "wire/model_version.h"
 #include "wire/v2_json.h"
 #include "wire/v2_protobuf.h"
 
@@ -64,9 +64,25 @@ Pending submit(CompletionQueue& queue, std::unique_ptr<InferenceRequest> request
     return call;
 }
 
+using Protocol = ClientHeaderReader::Protocol;
+
+// Names and values are bytes or text.
+using PythonHeaders = std::vector<std::pair<std::string, std::string>>;
+
+// `headers` is a sequence of pairs, which is looked at where somebody asks for any.
+void add_headers(ClientHeaderReader reader, const py::sequence& headers,
+                 InferenceRequest& request) {
+    if (reader.wants_any()) {
+        for (const auto& [name, value] : headers.cast<PythonHeaders>()) {
+            raise_if_error(reader.read(name, value));
+        }
+        reader.taken().add_to(request);
+    }
+}
+
 Pending submit_json(CompletionQueue& queue, std::string model, int64_t version,
                     const py::bytes& body, std::optional<int64_t> json_length,
-                    size_t max_input_size) {
+                    size_t max_input_size, const py::sequence& headers) {
     InferenceServer& server = *queue.server();
     auto identity = value_or_raise(server.model_identity(model, version));
     BufferRef buffer = borrow_python_bytes(body);
@@ -77,11 +93,13 @@ Pending submit_json(CompletionQueue& queue, std::string model, int64_t version,
     auto request = value_or_raise(std::move(decoded));
     request->model_name = std::move(model);
     request->model_version = version;
+    add_headers({Protocol::kHttp, queue.forwarded_headers(), server}, headers, *request);
     return submit(queue, std::move(request), *identity);
 }
 
 // `stream`: for ModelStreamInfer, which alone may ask a decoupled model.
-Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message, bool stream) {
+Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message, bool stream,
+                        const py::sequence& headers) {
     InferenceServer& server = *queue.server();
     BufferRef buffer = borrow_python_bytes(message);
     auto decoded = [&] {
@@ -91,6 +109,7 @@ Pending submit_protobuf(CompletionQueue& queue, const py::bytes& message, bool s
     DecodedGrpcInfer asked = value_or_raise(std::move(decoded));
     raise_if_error(resolve_label(server, asked));
     std::unique_ptr<InferenceRequest>& request = asked.request;
+    add_headers({Protocol::kGrpc, queue.forwarded_headers(), server}, headers, *request);
     auto identity =
         value_or_raise(server.model_identity(request->model_name, request->model_version));
     if (identity->decoupled && !stream) {
@@ -121,7 +140,8 @@ using PythonInput = std::tuple<std::string, std::string, std::vector<int64_t>, p
 
 Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t version,
                        std::string request_id, const std::vector<PythonInput>& inputs,
-                       std::vector<std::string> outputs, const py::dict& parameters) {
+                       std::vector<std::string> outputs, const py::dict& parameters,
+                       const py::sequence& headers) {
     auto identity = value_or_raise(queue.server()->model_identity(model, version));
     auto request = std::make_unique<InferenceRequest>();
     request->model_name = std::move(model);
@@ -145,6 +165,7 @@ Pending submit_tensors(CompletionQueue& queue, std::string model, int64_t versio
     for (auto [name, value] : parameters) {
         request->parameters.push_back({name.cast<std::string>(), parameter_value_of(value)});
     }
+    add_headers({Protocol::kHttp, nullptr, *queue.server()}, headers, *request);
     return submit(queue, std::move(request), *identity);
 }
 
@@ -251,6 +272,16 @@ py::list drain(CompletionQueue& queue) {
     return drained;
 }
 
+std::unique_ptr<CompletionQueue, CloseWithoutGil> make_queue(
+    std::shared_ptr<InferenceServer> server, const std::string& forward_pattern,
+    bool ignore_case) {
+    using Case = HeaderPattern::Case;
+    auto pattern = value_or_raise(
+        HeaderPattern::make(forward_pattern, ignore_case ? Case::kIgnored : Case::kMinded));
+    auto queue = std::make_unique<CompletionQueue>(std::move(server), std::move(pattern));
+    return std::unique_ptr<CompletionQueue, CloseWithoutGil>(queue.release());
+}
+
 // Whether a text is JSON within the bounds of wire/, which reads the NaN of Python clients too.
 void check_json(const py::bytes& text) {
     BufferRef buffer = borrow_python_bytes(text);
@@ -291,15 +322,25 @@ void bind_inference(py::module_& module) {
 
     py::class_<CompletionQueue, std::unique_ptr<CompletionQueue, CloseWithoutGil>>(
         module, "CompletionQueue")
-        .def(py::init<std::shared_ptr<InferenceServer>>(), py::arg("server"))
+        .def(py::init(&make_queue), py::arg("server"), py::arg("forward_pattern"),
+             py::arg("ignore_case"))
+        .def_property_readonly("wants_headers",
+                               [](const CompletionQueue& queue) {
+                                   return ClientHeaderReader(Protocol::kGrpc,
+                                                             queue.forwarded_headers(),
+                                                             *queue.server())
+                                       .wants_any();
+                               })
         .def("fileno", &CompletionQueue::event_descriptor)
         .def("drain", &drain)
         .def("close", &CompletionQueue::close, py::call_guard<py::gil_scoped_release>())
         .def("submit_json", &submit_json, py::arg("model"), py::arg("version"), py::arg("body"),
-             py::arg("json_length"), py::arg("max_input_size"))
-        .def("submit_protobuf", &submit_protobuf, py::arg("message"), py::arg("stream"))
+             py::arg("json_length"), py::arg("max_input_size"), py::arg("headers"))
+        .def("submit_protobuf", &submit_protobuf, py::arg("message"), py::arg("stream"),
+             py::arg("headers"))
         .def("submit_tensors", &submit_tensors, py::arg("model"), py::arg("version"),
-             py::arg("request_id"), py::arg("inputs"), py::arg("outputs"), py::arg("parameters"));
+             py::arg("request_id"), py::arg("inputs"), py::arg("outputs"), py::arg("parameters"),
+             py::arg("headers"));
 
     module.def("encode_error_json",
                [](const std::string& text) { return py::bytes(encode_error_json(text)); },
@@ -309,10 +350,6 @@ void bind_inference(py::module_& module) {
         "parse_json_length",
         [](const std::string& header) { return value_or_raise(parse_json_length(header)); },
         py::arg("header"));
-    module.def(
-        "parse_model_version",
-        [](const std::string& text) { return value_or_raise(parse_model_version(text)); },
-        py::arg("text"));
 }
 
 }  // namespace tritonpy

@@ -23,8 +23,11 @@ StickyKey read_sticky(py::handle plan) {
         return {StickyKey::Kind::kRequestId, ""};
     }
     const auto parameter = attribute<std::string>(plan, "sticky_parameter");
-    return parameter.empty() ? StickyKey{}
-                             : StickyKey{StickyKey::Kind::kParameter, parameter};
+    if (!parameter.empty()) {
+        return {StickyKey::Kind::kParameter, parameter};
+    }
+    const auto header = attribute<std::string>(plan, "sticky_header");
+    return header.empty() ? StickyKey{} : StickyKey{StickyKey::Kind::kHeader, header};
 }
 
 std::optional<RollbackRule> read_rollback(py::handle rule) {
@@ -59,6 +62,11 @@ void set_rollout(InferenceServer& server, const std::string& name, const py::obj
                                   attribute<uint32_t>(target, "weight")});
     }
     config.sticky = read_sticky(plan);
+    for (py::handle rule : plan.attr("headers")) {
+        config.headers.push_back({attribute<std::string>(rule, "name"),
+                                  attribute<std::optional<std::string>>(rule, "value"),
+                                  attribute<size_t>(rule, "target")});
+    }
     config.rollback = read_rollback(plan.attr("rollback"));
     config.shadow = read_shadow(plan.attr("shadow"));
     server.set_rollout(name, std::move(config));

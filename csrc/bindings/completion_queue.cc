@@ -53,8 +53,9 @@ CompletionShare::~CompletionShare() {
     }
 }
 
-CompletionQueue::CompletionQueue(std::shared_ptr<InferenceServer> server)
-    : server_(std::move(server)), delivered_(wakeup_) {
+CompletionQueue::CompletionQueue(std::shared_ptr<InferenceServer> server,
+                                 std::shared_ptr<const HeaderPattern> forwarded)
+    : server_(std::move(server)), forwarded_(std::move(forwarded)), delivered_(wakeup_) {
     TRITONPY_CHECK(wakeup_.ok());
     delivered_.arm();  // its reader sleeps from the start
 }

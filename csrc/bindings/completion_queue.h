@@ -34,6 +34,7 @@
 #include "queue/inbox.h"
 #include "queue/wakeup.h"
 #include "server/inference_server.h"
+#include "wire/header_pattern.h"
 
 namespace tritonpy {
 
@@ -84,7 +85,9 @@ struct Completion {
 
 class CompletionQueue final : public ResponseSink {
   public:
-    explicit CompletionQueue(std::shared_ptr<InferenceServer> server);
+    // `forwarded`: which headers of clients become parameters; null: none.
+    explicit CompletionQueue(std::shared_ptr<InferenceServer> server,
+                             std::shared_ptr<const HeaderPattern> forwarded = nullptr);
     ~CompletionQueue() override;
 
     void deliver(std::unique_ptr<InferenceResponse> response) override;
@@ -102,11 +105,13 @@ class CompletionQueue final : public ResponseSink {
 
     int event_descriptor() const { return wakeup_.descriptor(); }
     const std::shared_ptr<InferenceServer>& server() const { return server_; }
+    const HeaderPattern* forwarded_headers() const { return forwarded_.get(); }
 
   private:
     void cut_off(const std::shared_ptr<CompletionCall>& call, const InferenceResponse& too_much);
 
     std::shared_ptr<InferenceServer> server_;
+    const std::shared_ptr<const HeaderPattern> forwarded_;  // shared, as it is made
     Gate in_flight_;
     std::shared_ptr<HeldBytes> held_ = std::make_shared<HeldBytes>();
     Wakeup wakeup_;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "bindings/python_attribute.h"
+#include "bindings/python_status.h"
 
 namespace py = pybind11;
 
@@ -38,6 +39,12 @@ int read_compression_level(py::handle options) {
     return static_cast<int>(found - kLevels.begin());
 }
 
+std::shared_ptr<const HeaderPattern> read_forward_pattern(py::handle options,
+                                                          HeaderPattern::Case letters) {
+    const auto pattern = attribute<std::string>(options, "header_forward_pattern");
+    return value_or_raise(HeaderPattern::make(pattern, letters));
+}
+
 GrpcKeepalive read_keepalive(py::handle keepalive) {
     GrpcKeepalive read;
     read.time_ms = attribute<int64_t>(keepalive, "time_ms");
@@ -67,6 +74,7 @@ HttpListenerOptions read_http_options(py::handle options, int descriptor) {
     HttpListenerOptions read;
     read.descriptor = descriptor;
     read.max_input_size = attribute<size_t>(options, "max_input_size");
+    read.forwarded_headers = read_forward_pattern(options, HeaderPattern::Case::kIgnored);
     read.tls = read_tls(options.attr("tls"));
     return read;
 }
@@ -77,6 +85,7 @@ GrpcListenerOptions read_grpc_options(py::handle options, int descriptor) {
     read.max_receive_message_size = attribute<size_t>(options, "max_receive_message_size");
     read.compression_level = read_compression_level(options);
     read.keepalive = read_keepalive(options.attr("keepalive"));
+    read.forwarded_headers = read_forward_pattern(options, HeaderPattern::Case::kMinded);
     read.tls = read_tls(options.attr("tls"));
     return read;
 }

@@ -6,15 +6,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "frontend/tls_context.h"
+#include "wire/header_pattern.h"
 
 namespace tritonpy {
 
 struct HttpListenerOptions {
     int descriptor = -1;  // bound and listening; taken by the front end
     size_t max_input_size = 64 << 20;
+    std::shared_ptr<const HeaderPattern> forwarded_headers{};  // null: none
     std::optional<TlsFiles> tls;
 };
 
@@ -36,6 +39,7 @@ struct GrpcListenerOptions {
     // high are deflate; the client must accept it.
     int compression_level = 0;  // 0 none, 1 low, 2 medium, 3 high
     GrpcKeepalive keepalive;
+    std::shared_ptr<const HeaderPattern> forwarded_headers{};  // null: none
     std::optional<TlsFiles> tls;
 };
 

@@ -3,7 +3,9 @@
 #include <bit>
 #include <utility>
 
+#include "base/check.h"
 #include "base/limits.h"
+#include "frontend/client_headers.h"
 #include "frontend/grpc_call.h"
 #include "frontend/grpc_control_call.h"
 #include "frontend/grpc_farewell.h"
@@ -62,6 +64,7 @@ class GrpcProtocol final : public Protocol, public Http2Events, public Timer::Ha
     int64_t now_ns() const { return link_.connection.loop().now_ns(); }
     bool has_calls() const { return session_->open_streams() != 0; }
     void start(GrpcCall& call, const GrpcHead& head, const Http2Headers& headers);
+    ClientHeaders client_headers(const Http2Headers& headers) const;
     void ping();
     void act(GrpcFarewell::Action action);
     void end(uint32_t error_code, std::string_view debug_text);
@@ -182,11 +185,13 @@ void GrpcProtocol::start(GrpcCall& call, const GrpcHead& head, const Http2Header
     switch (operation) {
         case V2Operation::kInfer:
             call.set_codings(head.coding, coding);
-            call.start(make_grpc_unary_infer(call), GrpcCall::Requests::kOne);
+            call.start(make_grpc_unary_infer(call, client_headers(headers)),
+                       GrpcCall::Requests::kOne);
             return;
         case V2Operation::kStreamInfer:
             call.set_codings(head.coding, coding);
-            call.start(make_grpc_stream_infer(call, head.errors_end_stream),
+            call.start(make_grpc_stream_infer(call, client_headers(headers),
+                                              head.errors_end_stream),
                        GrpcCall::Requests::kMany);
             return;
         case V2Operation::kServerLive:
@@ -205,6 +210,19 @@ void GrpcProtocol::start(GrpcCall& call, const GrpcHead& head, const Http2Header
     } else {
         call.fail(method.status());
     }
+}
+
+ClientHeaders GrpcProtocol::client_headers(const Http2Headers& headers) const {
+    ClientHeaderReader reader(ClientHeaderReader::Protocol::kGrpc,
+                              link_.options.forwarded_headers.get(),
+                              link_.context.infer_calls.server());
+    if (reader.wants_any()) {
+        for (size_t index = 0; index < headers.count(); ++index) {
+            const auto [name, value] = headers.at(index);
+            TRITONPY_CHECK(reader.read(name, value).ok());  // over gRPC nothing is refused
+        }
+    }
+    return reader.taken();
 }
 
 // --- pings, and the end -------------------------------------------------------------------------

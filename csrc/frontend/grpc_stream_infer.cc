@@ -25,8 +25,8 @@ struct StreamAnswer {
 
 class GrpcStreamInfer final : public GrpcMethod, public GrpcInference::Owner {
   public:
-    GrpcStreamInfer(GrpcCall& call, bool errors_end_stream)
-        : call_(call), errors_end_stream_(errors_end_stream) {}
+    GrpcStreamInfer(GrpcCall& call, ClientHeaders headers, bool errors_end_stream)
+        : call_(call), headers_(std::move(headers)), errors_end_stream_(errors_end_stream) {}
 
     bool takes_messages() const override {
         return open_ < limits::kStreamRequestsInFlight && call_.unsent() < limits::kMaxUnwritten;
@@ -52,6 +52,7 @@ class GrpcStreamInfer final : public GrpcMethod, public GrpcInference::Owner {
     void go_on();
 
     GrpcCall& call_;
+    const ClientHeaders headers_;
     const bool errors_end_stream_;
     bool half_closed_ = false;
     bool stopped_ = false;
@@ -76,7 +77,8 @@ void GrpcStreamInfer::on_message(GrpcMessage message) {
 void GrpcStreamInfer::submit(DecodedGrpcInfer decoded, GrpcCharge charge) {
     GrpcLink& link = call_.link();
     InferCalls& calls = link.context.infer_calls;
-    const InferenceRequest& request = *decoded.request;
+    InferenceRequest& request = *decoded.request;
+    headers_.add_to(request);
     std::string request_id = request.id;
     if (Status known = resolve_label(calls.server(), decoded); !known.ok()) {
         fail_request(std::move(request_id), known, std::move(charge));
@@ -240,8 +242,9 @@ void GrpcStreamInfer::stop() {
 
 }  // namespace
 
-std::unique_ptr<GrpcMethod> make_grpc_stream_infer(GrpcCall& call, bool errors_end_stream) {
-    return std::make_unique<GrpcStreamInfer>(call, errors_end_stream);
+std::unique_ptr<GrpcMethod> make_grpc_stream_infer(GrpcCall& call, ClientHeaders headers,
+                                                   bool errors_end_stream) {
+    return std::make_unique<GrpcStreamInfer>(call, std::move(headers), errors_end_stream);
 }
 
 }  // namespace tritonpy

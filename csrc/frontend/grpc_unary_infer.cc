@@ -16,7 +16,8 @@ Status decoupled_error() {
 
 class GrpcUnaryInfer final : public GrpcMethod, public GrpcInference::Owner {
   public:
-    explicit GrpcUnaryInfer(GrpcCall& call) : call_(call) {}
+    GrpcUnaryInfer(GrpcCall& call, ClientHeaders headers)
+        : call_(call), headers_(std::move(headers)) {}
 
     bool takes_messages() const override { return true; }
     void on_message(GrpcMessage message) override;
@@ -32,6 +33,7 @@ class GrpcUnaryInfer final : public GrpcMethod, public GrpcInference::Owner {
     void fail(const Status& error) { call_.fail(visible_infer_error(call_.link(), error)); }
 
     GrpcCall& call_;
+    const ClientHeaders headers_;
     GrpcInference* inference_ = nullptr;  // in the core
 };
 
@@ -48,7 +50,8 @@ Status GrpcUnaryInfer::submit(GrpcMessage message) {
     TRITONPY_ASSIGN_OR_RETURN(DecodedGrpcInfer decoded,
                               decode_infer_protobuf(message.bytes, server.pool()));
     TRITONPY_RETURN_IF_ERROR(resolve_label(server, decoded));
-    const InferenceRequest& request = *decoded.request;
+    InferenceRequest& request = *decoded.request;
+    headers_.add_to(request);
     TRITONPY_ASSIGN_OR_RETURN(auto model,
                               server.model_identity(request.model_name, request.model_version));
     if (model->decoupled) {
@@ -88,8 +91,8 @@ void GrpcUnaryInfer::stop() {
 
 }  // namespace
 
-std::unique_ptr<GrpcMethod> make_grpc_unary_infer(GrpcCall& call) {
-    return std::make_unique<GrpcUnaryInfer>(call);
+std::unique_ptr<GrpcMethod> make_grpc_unary_infer(GrpcCall& call, ClientHeaders headers) {
+    return std::make_unique<GrpcUnaryInfer>(call, std::move(headers));
 }
 
 Status visible_infer_error(const GrpcLink& link, const Status& error) {

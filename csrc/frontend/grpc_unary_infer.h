@@ -5,11 +5,12 @@
 
 #include <memory>
 
+#include "frontend/client_headers.h"
 #include "frontend/grpc_call.h"
 
 namespace tritonpy {
 
-std::unique_ptr<GrpcMethod> make_grpc_unary_infer(GrpcCall& call);
+std::unique_ptr<GrpcMethod> make_grpc_unary_infer(GrpcCall& call, ClientHeaders headers);
 
 // What a client of either inference call hears of an error: one of a server that stops has a text
 // of its own.

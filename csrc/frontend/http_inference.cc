@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "frontend/client_headers.h"
 #include "frontend/requested_version.h"
 #include "wire/encoded_body.h"
 #include "wire/v2_json.h"
@@ -36,6 +37,20 @@ Result<std::optional<int64_t>> json_length_of(const Http1Head& head) {
     }
     TRITONPY_ASSIGN_OR_RETURN(int64_t length, parse_json_length(*head.json_length()));
     return std::optional<int64_t>(length);
+}
+
+Status add_client_headers(const IoContext& context, const Http1Head& head,
+                          InferenceRequest& request) {
+    ClientHeaderReader reader(ClientHeaderReader::Protocol::kHttp,
+                              context.options.http->forwarded_headers.get(),
+                              context.infer_calls.server());
+    if (reader.wants_any()) {
+        for (const Http1Header& header : head.headers()) {
+            TRITONPY_RETURN_IF_ERROR(reader.read(header.name, header.value));
+        }
+        reader.taken().add_to(request);
+    }
+    return Status();
 }
 
 // The body without its coding.
@@ -142,6 +157,7 @@ Result<InferCall*> submit_http_inference(IoContext& context, const Http1Head& he
     body.bytes = BufferRef();
     request->model_name = route.model;
     request->model_version = version;
+    TRITONPY_RETURN_IF_ERROR(add_client_headers(context, head, *request));
     return context.infer_calls.submit(std::move(request), receiver);
 }
 

@@ -9,12 +9,13 @@
 
 namespace tritonpy {
 
-// A request with all that says for whom and how `from` is run: id, parameters, priority, timeout,
-// sequence and cancellation. Model, tensors, outputs and sink are the caller's to fill in.
+// A request with all that says for whom and how `from` is run: id, parameters, headers, priority,
+// timeout, sequence and cancellation. Model, tensors, outputs and sink are the caller's to fill in.
 inline std::unique_ptr<InferenceRequest> derived_request(const InferenceRequest& from) {
     auto request = std::make_unique<InferenceRequest>();
     request->id = from.id;
     request->parameters = from.parameters;
+    request->headers = from.headers;
     request->priority = from.priority;
     request->timeout_us = from.timeout_us;
     request->correlation_id = from.correlation_id;

@@ -41,6 +41,12 @@ struct Cancellation {
     std::atomic<bool> requested{false};  // relaxed: late by one look is fine
 };
 
+// A header of the client's that a rollout decides by.
+struct RequestHeader {
+    std::string name;  // in lower case
+    std::string value;
+};
+
 struct InferenceRequest {
     std::string model_name;
     int64_t model_version = -1;  // -1: the newest ready version
@@ -49,6 +55,7 @@ struct InferenceRequest {
     std::vector<Tensor> inputs;
     std::vector<RequestedOutput> outputs;
     std::vector<Parameter> parameters;  // custom parameters only
+    std::vector<RequestHeader> headers;  // those that rollouts name, and no others
     bool binary_data_output = false;    // V2 JSON: the default of outputs that do not say
 
     uint64_t priority = 0;

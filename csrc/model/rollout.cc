@@ -59,7 +59,7 @@ class Rollout::Probe final : public ResponseSink {
 Rollout::Rollout(std::string model, RolloutConfig config, InferenceDoor& shadow_door,
                  const Clock& clock, Log& log)
     : model_(std::move(model)),
-      split_(std::move(config.targets), std::move(config.sticky)),
+      split_(std::move(config.targets), std::move(config.sticky), std::move(config.headers)),
       rollback_(std::move(config.rollback)),
       shadow_(config.shadow ? std::make_shared<ShadowTraffic>(*std::move(config.shadow),
                                                               shadow_door)
@@ -74,6 +74,9 @@ Rollout::Rollout(std::string model, RolloutConfig config, InferenceDoor& shadow_
 size_t Rollout::choose(const InferenceRequest& request) {
     if (is_rolled_back_.load(std::memory_order_relaxed)) {
         return rollback_->to;
+    }
+    if (const std::optional<size_t> target = split_.ruled_target(request)) {
+        return *target;
     }
     if (const std::optional<uint64_t> point = split_.sticky_point(request)) {
         return split_.at(*point);

@@ -44,6 +44,7 @@ namespace tritonpy {
 struct RolloutConfig {
     std::vector<TrafficTarget> targets;
     StickyKey sticky;
+    std::vector<HeaderRule> headers;
     std::optional<RollbackRule> rollback;
     std::optional<ShadowRule> shadow;
 };
@@ -69,6 +70,8 @@ class Rollout : public std::enable_shared_from_this<Rollout> {
     Rollout& operator=(const Rollout&) = delete;
 
     const std::vector<TrafficTarget>& targets() const { return split_.targets(); }
+    // As TrafficSplit's.
+    std::vector<std::string> header_names() const { return split_.header_names(); }
 
     // The target of a request that names no version, by its place in targets().
     size_t choose(const InferenceRequest& request);

@@ -40,8 +40,9 @@ std::string text_of(const CorrelationId& id) {
 
 }  // namespace
 
-TrafficSplit::TrafficSplit(std::vector<TrafficTarget> targets, StickyKey sticky)
-    : targets_(std::move(targets)), sticky_(std::move(sticky)) {
+TrafficSplit::TrafficSplit(std::vector<TrafficTarget> targets, StickyKey sticky,
+                           std::vector<HeaderRule> rules)
+    : targets_(std::move(targets)), sticky_(std::move(sticky)), rules_(std::move(rules)) {
     for (size_t index = 0; index < targets_.size(); ++index) {
         total_ += targets_[index].weight;
         if (targets_[index].weight > targets_[heaviest_].weight) {
@@ -49,6 +50,31 @@ TrafficSplit::TrafficSplit(std::vector<TrafficTarget> targets, StickyKey sticky)
         }
     }
     TRITONPY_CHECK(total_ > 0 && total_ <= UINT32_MAX);
+}
+
+std::vector<std::string> TrafficSplit::header_names() const {
+    std::vector<std::string> names;
+    for (const HeaderRule& rule : rules_) {
+        names.push_back(rule.name);
+    }
+    if (sticky_.kind == StickyKey::Kind::kHeader) {
+        names.push_back(sticky_.name);
+    }
+    return names;
+}
+
+std::optional<size_t> TrafficSplit::ruled_target(const InferenceRequest& request) const {
+    if (request.headers.empty()) {
+        return std::nullopt;
+    }
+    for (const HeaderRule& rule : rules_) {
+        for (const RequestHeader& header : request.headers) {
+            if (header.name == rule.name && (!rule.value || header.value == *rule.value)) {
+                return rule.target;
+            }
+        }
+    }
+    return std::nullopt;
 }
 
 std::optional<uint64_t> TrafficSplit::sticky_point(const InferenceRequest& request) const {
@@ -59,10 +85,15 @@ std::optional<uint64_t> TrafficSplit::sticky_point(const InferenceRequest& reque
         return point_of(request.id);
     }
     if (sticky_.kind == StickyKey::Kind::kParameter) {
-        const auto found = std::ranges::find(request.parameters, sticky_.parameter,
-                                             &Parameter::name);
+        const auto found = std::ranges::find(request.parameters, sticky_.name, &Parameter::name);
         if (found != request.parameters.end()) {
             return point_of(text_of(found->value));
+        }
+    }
+    if (sticky_.kind == StickyKey::Kind::kHeader) {
+        const auto found = std::ranges::find(request.headers, sticky_.name, &RequestHeader::name);
+        if (found != request.headers.end()) {
+            return point_of(found->value);
         }
     }
     return std::nullopt;

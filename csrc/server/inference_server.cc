@@ -305,6 +305,7 @@ void InferenceServer::set_rollout(const std::string& name, std::optional<Rollout
     auto rollout = config ? std::make_shared<Rollout>(name, *std::move(config), shadow_door_,
                                                       clock_, log_)
                           : nullptr;
+    routing_headers_.set(name, rollout ? rollout->header_names() : RoutingHeaders::Names());
     registry_.set_rollout(name, std::move(rollout));
 }
 

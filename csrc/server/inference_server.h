@@ -36,6 +36,7 @@
 #include "model/model_registry.h"
 #include "model/model_stats.h"
 #include "model/rollout.h"
+#include "model/routing_headers.h"
 #include "model/wanted_models.h"
 
 namespace tritonpy {
@@ -141,6 +142,10 @@ class InferenceServer final {
     void set_rollout(const std::string& name, std::optional<RolloutConfig> config);
     // What its rollout did so far; nothing where it has none.
     std::optional<RolloutCounters> rollout_counters(std::string_view name) const;
+    // The headers that rollouts decide by; null while none does. Requests should bring those.
+    std::shared_ptr<const RoutingHeaders::Names> routing_headers() const {
+        return routing_headers_.names();
+    }
     // The version that has a label; nothing where the model has no rollout, invalid_arg where its
     // rollout does not know the label.
     std::optional<Result<int64_t>> labelled_version(std::string_view name,
@@ -219,6 +224,7 @@ class InferenceServer final {
     const std::unique_ptr<RateLimiter> rate_limiter_;      // null: off
     ModelDoor door_{*this, ModelRegistry::Caller::kModel};
     ModelDoor shadow_door_{*this, ModelRegistry::Caller::kShadow};
+    RoutingHeaders routing_headers_;
     WantedModels wanted_;
     ModelRegistry registry_;
 };

@@ -7,7 +7,7 @@ and known keys, so that every answer is certain.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,29 @@ from tests.conformance.metrics_page import metrics_page, wait_until_metrics_say
 from tests.conformance.model_files import identity_config, write_config
 from tests.conformance.raw_http import Answer, request
 from tests.conformance.running_server import RunningServer, ServerOptions
+from tests.conformance.steady_clients import SteadyClients
 
 _DATA: Array = np.ones((1, 2), np.float32)
 _LABELS = {"stable": 1, "canary": 2}
+_LOADED = (
+    "split",
+    "sticky",
+    "headed",
+    "sticky_header",
+    "file",
+    "moving",
+    "plain",
+    "api",
+    "back",
+    "shadowed",
+)
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
     """Models that tests roll out, each its own, one repository for each front end."""
     path = tmp_path_factory.mktemp(f"rollouts_{frontend}")
-    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed", "wrong"):
+    for name in (*_LOADED, "wrong"):
         versions = "version_policy: { all {} }"
         write_config(path, name, identity_config("FP32", extra=versions), (1, 2, 3))
     _write(path, "split", split={"stable": 100, "canary": 0})
@@ -38,6 +51,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
     _write(path, "back", split={"canary": 100}, rollback={"to": "stable", "when": {"p99_ms": 0}})
     shadow = {"label": "canary", "percent": 100, "compare": {"rtol": 1e-3}}
     _write(path, "shadowed", split={"stable": 1}, shadow=shadow)
+    headers = [{"name": "X-Version", "value": "beta", "label": "canary"}]
+    _write(path, "headed", split={"stable": 1}, headers=headers)
+    halves = {"stable": 50, "canary": 50}
+    _write(path, "sticky_header", split=halves, sticky_by="header:x-user")
     sequences = identity_config("FP32", extra="sequence_batching {}")
     write_config(path, "sequences", sequences, (1, 2))
     _write(path, "sequences", split={"stable": 1}, shadow=shadow)
@@ -49,7 +66,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
 def rollout_server(frontend: str, repository: Path) -> Iterator[RunningServer]:
     """A server that loads on demand."""
     arguments = ["--model-control-mode", "explicit", "--exit-on-error", "false"]
-    for name in ("split", "sticky", "file", "plain", "api", "back", "shadowed", "sequences"):
+    for name in (*_LOADED, "sequences"):
         arguments += ["--load-model", name]
     with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
         yield server
@@ -126,6 +143,74 @@ def test_one_user_always_meets_the_same_version_over_every_protocol(
         }
     assert all(len(versions) == 1 for versions in met.values())
     assert {version for versions in met.values() for version in versions} == {1, 2}
+
+
+def test_a_header_leads_to_a_label(rolled: Client) -> None:
+    assert _version(rolled, "headed") == 1
+    assert _version(rolled, "headed", headers={"x-version": "beta"}) == 2
+    assert _version(rolled, "headed", headers={"x-version": "alpha"}) == 1
+    assert _version(rolled, "headed", "3", headers={"x-version": "beta"}) == 3
+
+
+def test_a_header_leads_streams_and_generate_to_a_label(rollout_server: RunningServer) -> None:
+    with connect("grpc", rollout_server) as client:
+        answers: list[Any] = []
+        client.raw.start_stream(
+            lambda result, error: answers.append(error or result), headers={"x-version": "beta"}
+        )
+        for _ in range(2):
+            client.raw.async_stream_infer("headed", [client.tensor("INPUT0", _DATA)])
+        client.raw.stop_stream()
+    assert [each.get_response().model_version for each in answers] == ["2", "2"]
+    for headers, version in (({}, "1"), ({"X-Version": "beta"}, "2")):
+        answer = _generate(rollout_server, "models/headed/generate", headers)
+        assert answer.json["model_version"] == version
+
+
+def test_one_header_always_meets_the_same_version_over_every_protocol(
+    rollout_server: RunningServer,
+) -> None:
+    with connect("http", rollout_server) as http, connect("grpc", rollout_server) as grpc:
+        met = [
+            {
+                _version(client, "sticky_header", headers={"x-user": str(user)})
+                for client in (http, grpc, http)
+            }
+            for user in range(40)
+        ]
+    assert all(len(versions) == 1 for versions in met)
+    assert set.union(*met) == {1, 2}
+
+
+def test_generate_knows_labels(rollout_server: RunningServer) -> None:
+    for kind in ("generate", "generate_stream"):
+        answer = _generate(rollout_server, f"models/split/versions/canary/{kind}")
+        body = answer.body.removeprefix(b"data: ")
+        assert json.loads(body)["model_version"] == "2"
+        unknown = _generate(rollout_server, f"models/split/versions/next/{kind}")
+        assert unknown.status == 400
+        assert unknown.error == (
+            "model 'split' has no version label 'next', only 'stable', 'canary'"
+        )
+        assert _generate(rollout_server, f"models/plain/versions/canary/{kind}").status == 404
+
+
+def test_no_request_is_lost_while_files_change(
+    rollout_server: RunningServer, repository: Path
+) -> None:
+    clients = SteadyClients(
+        rollout_server, ["http", "grpc"], lambda client: _version(client, "moving")
+    )
+    try:
+        with connect("http", rollout_server) as control:
+            for label in ("stable", "canary", "stable", "canary"):
+                clients.wait_for_a_round()
+                _write(repository, "moving", split={label: 1})
+                control.raw.load_model("moving")
+                assert _version(control, "moving") == _LABELS[label]
+    finally:
+        clients.stop()
+    assert not clients.failures
 
 
 def test_a_file_is_taken_up_by_a_load_that_loads_no_version_again(
@@ -213,6 +298,10 @@ def test_a_shadow_of_sequences_is_warned_of(rollout_server: RunningServer) -> No
         "model 'sequences' is not shadowed: requests of sequences, and those that are answered "
         "more than once, have no second answer to compare"
     )
+
+
+def _generate(server: RunningServer, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return request(server.http_port, "POST", f"/v2/{path}", '{"INPUT0": [1, 2]}', headers)
 
 
 def _version(client: Client, model: str, version: str = "", **options: Any) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from tritonpy.core.status import core_errors
 from tritonpy.errors import InternalError
 
 _Answer = TypeVar("_Answer")
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]  # of HTTP, names in any case
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]  # of gRPC
 
 
 class JsonAnswer(NamedTuple):
@@ -54,6 +56,7 @@ class InferRequest:
     id: str = ""
     outputs: tuple[str, ...] = ()
     parameters: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    headers: Headers = ()  # for rollouts alone: no model sees them
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +109,38 @@ class Inference:
         self._receivers: dict[int, _Receiver] = {}
         loop.add_reader(queue.fileno(), self._hand_on_delivered)
 
+    @property
+    def wants_headers(self) -> bool:
+        """Whether it matters just now which headers a request has."""
+        return self._queue.wants_headers
+
     async def infer_json(
-        self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
+        self,
+        model: str,
+        version: int,
+        body: bytes,
+        json_length: int | None,
+        max_input_size: int,
+        headers: Headers,
     ) -> JsonAnswer:
         """Run one V2 HTTP inference body; `json_length` is Inference-Header-Content-Length."""
         with core_errors:
-            pending = self._queue.submit_json(model, version, body, json_length, max_input_size)
+            pending = self._queue.submit_json(
+                model, version, body, json_length, max_input_size, headers
+            )
         encoded = await self._answer(pending, _core.Response.encode_json)
         return JsonAnswer(*encoded)
 
-    async def infer_protobuf(self, message: bytes) -> bytes:
+    async def infer_protobuf(self, message: bytes, metadata: Metadata) -> bytes:
         """Run one serialised ModelInferRequest; return the serialised ModelInferResponse."""
         with core_errors:
-            pending = self._queue.submit_protobuf(message, stream=False)
+            pending = self._queue.submit_protobuf(message, stream=False, headers=metadata)
         return await self._answer(pending, _core.Response.encode_protobuf)
 
-    def stream_protobuf(self, message: bytes) -> MessageStream:
+    def stream_protobuf(self, message: bytes, metadata: Metadata) -> MessageStream:
         """Begin to run one serialised ModelInferRequest whose model may answer any way."""
         with core_errors:
-            pending = self._queue.submit_protobuf(message, stream=True)
+            pending = self._queue.submit_protobuf(message, stream=True, headers=metadata)
         return MessageStream(self._stream(pending))
 
     async def infer(self, request: InferRequest) -> InferResult:
@@ -153,6 +169,7 @@ class Inference:
                 inputs=[core_input(name, array) for name, array in request.inputs.items()],
                 outputs=request.outputs,
                 parameters=dict(request.parameters),
+                headers=request.headers,
             )
 
     def _stream(self, pending: _core.Pending) -> ResponseStream:

@@ -118,11 +118,6 @@ class Core:
         with core_errors:
             self._server.check_ready(name, version)
 
-    def parse_model_version(self, text: str) -> int:
-        """Parse the version of a request ("": -1, the newest)."""
-        with core_errors:
-            return _core.parse_model_version(text)
-
     def requested_version(self, name: str, text: str) -> int:
         """Return the version that a request for a model names: a number, a label, "" (-1)."""
         with core_errors:
@@ -170,9 +165,15 @@ class Core:
         with core_errors:
             return NativeFrontend(_core.Frontend(self._server, self._log.handle, options))
 
-    def inference(self) -> Inference:
-        """Return the way into inference for the running asyncio loop."""
-        return Inference(_core.CompletionQueue(self._server), asyncio.get_running_loop())
+    def inference(self, forward_pattern: str = "", *, ignore_case: bool = False) -> Inference:
+        """Return the way into inference for the running asyncio loop.
+
+        Headers whose names have the pattern in them become parameters of their requests. Raises
+        InvalidArgError for what is no regular expression.
+        """
+        with core_errors:
+            queue = _core.CompletionQueue(self._server, forward_pattern, ignore_case)
+        return Inference(queue, asyncio.get_running_loop())
 
 
 def _onnx_tensors(raw: Sequence[tuple[str, str, list[int], bool]]) -> tuple[OnnxTensor, ...]:

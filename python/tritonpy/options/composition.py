@@ -202,6 +202,7 @@ def _http_options(line: CommandLine) -> HttpOptions:
         reuse_port=line.value("reuse-http-port", bool),
         tls=_tls_files(line, "http", "HTTP"),
         max_input_size=max_input_size,
+        header_forward_pattern=line.value("http-header-forward-pattern", str),
     )
 
 
@@ -214,6 +215,7 @@ def _grpc_options(line: CommandLine) -> GrpcOptions:
         tls=_tls_files(line, "grpc", "gRPC"),
         max_receive_message_size=line.value("grpc-max-receive-message-size", int),
         compression_level=line.value("grpc-infer-response-compression-level", str),
+        header_forward_pattern=line.value("grpc-header-forward-pattern", str),
         keepalive=GrpcKeepalive(
             time_ms=line.value("grpc-keepalive-time", int),
             timeout_ms=line.value("grpc-keepalive-timeout", int),

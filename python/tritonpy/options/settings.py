@@ -75,6 +75,7 @@ class HttpOptions:
     reuse_port: bool = False
     tls: TlsFiles | None = None
     max_input_size: int = 64 * 1024 * 1024  # bytes of one request
+    header_forward_pattern: str = ""  # headers that become request parameters; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class GrpcOptions:
     max_receive_message_size: int = 2**31 - 1  # bytes
     compression_level: str = "none"  # of responses: none, low, medium or high
     keepalive: GrpcKeepalive = field(default_factory=GrpcKeepalive)
+    header_forward_pattern: str = ""  # as of HTTP, but that letters are minded
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ _HTTP = Section(
         _text("http-address", "0.0.0.0", "Address that HTTP listens at."),
         _int("http-port", 8000, "Port that HTTP listens at.", read=_PORT),
         _bool("reuse-http-port", False, "Let several servers listen at the HTTP port."),
-        _text("http-header-forward-pattern", "", "Headers that become request parameters.", _NONE),
+        _text("http-header-forward-pattern", "", "Headers that become request parameters."),
         _int("http-thread-count", 8, "Threads that serve HTTP.", _NONE, _THREADS),
         OptionSpec(
             "http-max-input-size",
@@ -184,7 +184,7 @@ _GRPC = Section(
         _text("grpc-address", "0.0.0.0", "Address that gRPC listens at."),
         _int("grpc-port", 8001, "Port that gRPC listens at.", read=_PORT),
         _bool("reuse-grpc-port", False, "Let several servers listen at the gRPC port."),
-        _text("grpc-header-forward-pattern", "", "Headers that become request parameters.", _NONE),
+        _text("grpc-header-forward-pattern", "", "Headers that become request parameters."),
         _int(
             "grpc-infer-thread-count",
             2,

@@ -1,6 +1,7 @@
 """Rollouts: labels for versions of a model, and which part of the traffic each of them gets."""
 
 from tritonpy.rollouts.plan import (
+    HeaderRule,
     RollbackPlan,
     RolloutPlan,
     RolloutTarget,
@@ -18,6 +19,7 @@ from tritonpy.rollouts.rollouts import (
 )
 
 __all__ = [
+    "HeaderRule",
     "RawCounters",
     "RollbackPlan",
     "RolloutCore",

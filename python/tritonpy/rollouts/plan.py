@@ -3,7 +3,8 @@
     {
         "labels": {"stable": 1, "canary": 2, "next": 3},
         "split": {"stable": 95, "canary": 5},
-        "sticky_by": "parameter:user",
+        "headers": [{"name": "x-version", "value": "beta", "label": "canary"}],
+        "sticky_by": "header:x-user",
         "shadow": {"label": "next", "percent": 10, "compare": {"rtol": 1e-3, "atol": 0}},
         "rollback": {
             "to": "stable",
@@ -18,8 +19,10 @@ moving target: the newest changes with every copy into the directory.
 
 The shadow's version is asked what others have answered, and its answers are compared and dropped.
 
-Requests of a sequence always stay together, so `correlation_id` is what a split is sticky by where
-the file says nothing. Headers are not among the keys: the core sees V2 requests, not HTTP.
+A request with one of the headers, HTTP's or metadata of gRPC, goes to that label whatever the
+weights; without a `value` any will do, and of several rules the first counts. A split is sticky by
+`correlation_id`, `request_id`, `parameter:<name>` or `header:<name>`. Requests of a sequence always
+stay together, so the first of these is what holds where the file says nothing.
 """
 
 from __future__ import annotations
@@ -40,8 +43,13 @@ _WEIGHT_MAX: Final = 1_000_000
 _LABELS_MAX: Final = 64
 _VERSION_MAX: Final = 2**63 - 1
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")  # as wire/model_version.h
-_PARAMETER: Final = "parameter:"
-_STICKY_BY: Final = re.compile("correlation_id|request_id|parameter:.+", re.DOTALL)
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+_HEADERS_MAX: Final = 64
+_PARAMETER_KEY: Final = "parameter:"
+_HEADER_KEY: Final = "header:"
+_STICKY_BY: Final = re.compile(
+    f"correlation_id|request_id|{_PARAMETER_KEY}.+|{_HEADER_KEY}{_HEADER.pattern}", re.DOTALL
+)
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -52,6 +60,15 @@ class RolloutTarget:
     label: str
     version: int
     weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRule:
+    """Which header sends a request to which target, by its place."""
+
+    name: str  # in lower case
+    value: str | None  # None: any
+    target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,8 @@ class RolloutPlan:
     targets: tuple[RolloutTarget, ...]
     sticky_by_request_id: bool
     sticky_parameter: str  # empty: none
+    sticky_header: str  # in lower case; empty: none
+    headers: tuple[HeaderRule, ...]
     rollback: RollbackPlan | None
     shadow: ShadowPlan | None
     document: Mapping[str, Any]
@@ -119,7 +138,7 @@ class _Reader:
 
     def plan(self, document: object) -> RolloutPlan:
         fields = self._fields(
-            "", document, {"labels", "split"}, {"sticky_by", "rollback", "shadow"}
+            "", document, {"labels", "split"}, {"headers", "sticky_by", "rollback", "shadow"}
         )
         labels = self._labels(fields["labels"])
         weights = self._weights(fields["split"], labels)
@@ -131,9 +150,9 @@ class _Reader:
                 for label, version in labels.items()
             ),
             sticky_by_request_id=sticky_by == "request_id",
-            sticky_parameter=sticky_by.removeprefix(_PARAMETER)
-            if sticky_by.startswith(_PARAMETER)
-            else "",
+            sticky_parameter=_behind(_PARAMETER_KEY, sticky_by),
+            sticky_header=_behind(_HEADER_KEY, sticky_by).lower(),
+            headers=self._headers(fields.get("headers", []), list(labels)),
             rollback=None if rollback is None else self._rollback(rollback, list(labels)),
             shadow=None if shadow is None else self._shadow(shadow, labels),
             document=fields,
@@ -166,10 +185,27 @@ class _Reader:
         if not isinstance(value, str) or not _STICKY_BY.fullmatch(value):
             self._fail(
                 "sticky_by",
-                "expected 'correlation_id', 'request_id' or 'parameter:<name of a request "
-                f"parameter>', got {json.dumps(value)}",
+                "expected 'correlation_id', 'request_id', 'parameter:<name of a request "
+                f"parameter>' or 'header:<name of a header>', got {json.dumps(value)}",
             )
         return value
+
+    def _headers(self, value: object, labels: list[str]) -> tuple[HeaderRule, ...]:
+        if not isinstance(value, list) or len(value) > _HEADERS_MAX:
+            self._fail("headers", f"expected a list of at most {_HEADERS_MAX} rules")
+        return tuple(
+            self._header(f"headers[{index}]", rule, labels) for index, rule in enumerate(value)
+        )
+
+    def _header(self, field: str, value: object, labels: list[str]) -> HeaderRule:
+        fields = self._fields(field, value, {"name", "label"}, {"value"})
+        name, wanted = fields["name"], fields.get("value")
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            self._fail(f"{field}.name", f"{json.dumps(name)} is no name of a header")
+        if wanted is not None and not isinstance(wanted, str):
+            self._fail(f"{field}.value", f"expected a string, got {json.dumps(wanted)}")
+        self._known(f"{field}.label", fields["label"], labels)
+        return HeaderRule(name.lower(), wanted, labels.index(fields["label"]))
 
     def _rollback(self, value: object, labels: list[str]) -> RollbackPlan:
         fields = self._fields("rollback", value, {"to", "when"}, {"over_requests"})
@@ -240,6 +276,10 @@ class _Reader:
 
     def _fail(self, field: str, reason: str) -> NoReturn:
         raise InvalidArgError(": ".join(part for part in (self._source, field, reason) if part))
+
+
+def _behind(key: str, text: str) -> str:
+    return text.removeprefix(key) if text.startswith(key) else ""
 
 
 def _listed(names: Mapping[str, int] | list[str] | set[str]) -> str:

@@ -36,8 +36,8 @@ class Repository(Protocol):
 class Readiness(Protocol):
     """What this asks of the core."""
 
-    def parse_model_version(self, text: str) -> int:
-        """Parse the version of a request ("": -1, the newest)."""
+    def requested_version(self, name: str, text: str) -> int:
+        """Return the version that a model's number or label means ("": -1, the newest)."""
 
     def check_ready(self, name: str, version: int) -> None:
         """Raise what keeps a version from serving."""
@@ -77,7 +77,7 @@ class ModelControl:
             return False
         _, readiness = self._parts
         try:
-            number = readiness.parse_model_version(version) if version else -1
+            number = readiness.requested_version(name, version)
         except TritonError as error:
             raise error_of(error.code, f"{_READY}{error.message}") from error
         try:

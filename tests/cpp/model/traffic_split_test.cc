@@ -96,5 +96,32 @@ TEST(TrafficSplit, a_correlation_id_comes_before_the_key_and_no_key_is_no_point)
     EXPECT_EQ(split.sticky_point(sequence), make_split({1, 1}).sticky_point(sequence));
 }
 
+TEST(TrafficSplit, the_first_rule_whose_header_a_request_has_decides) {
+    const TrafficSplit split({{"stable", 1, 1}, {"canary", 2, 0}, {"next", 3, 0}},
+                             {StickyKey::Kind::kHeader, "x-user"},
+                             {{"x-beta", "yes", 1}, {"x-any", std::nullopt, 2}});
+    EXPECT_EQ(split.header_names(), (std::vector<std::string>{"x-beta", "x-any", "x-user"}));
+    const auto target_of = [&](std::vector<RequestHeader> headers) {
+        InferenceRequest request;
+        request.headers = std::move(headers);
+        return split.ruled_target(request);
+    };
+    EXPECT_EQ(target_of({}), std::nullopt);
+    EXPECT_EQ(target_of({{"x-beta", "no"}, {"x-user", "yes"}}), std::nullopt);
+    EXPECT_EQ(target_of({{"x-beta", "no"}, {"x-beta", "yes"}}), 1u);
+    EXPECT_EQ(target_of({{"x-any", ""}}), 2u);
+    EXPECT_EQ(target_of({{"x-any", ""}, {"x-beta", "yes"}}), 1u);
+}
+
+TEST(TrafficSplit, a_header_is_as_good_a_key_as_a_parameter) {
+    const TrafficSplit split = make_split({1, 1}, {StickyKey::Kind::kHeader, "user"});
+    InferenceRequest request;
+    EXPECT_EQ(split.sticky_point(request), std::nullopt);
+    request.headers = {{"other", "somebody"}, {"user", "ann"}};
+    EXPECT_EQ(split.sticky_point(request),
+              make_split({1, 1}, {StickyKey::Kind::kParameter, "user"})
+                  .sticky_point(with_parameter("ann")));
+}
+
 }  // namespace
 }  // namespace tritonpy

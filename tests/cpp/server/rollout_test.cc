@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <latch>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -36,11 +38,13 @@ struct RolloutTest : ::testing::Test {
     Log log;
     CollectingSink sink;
     std::atomic<bool> fails{false};
+    std::function<void(Batch& batch)> on_execute = [](Batch&) {};  // set before the first request
     std::unique_ptr<InferenceServer> server;
 
     void SetUp() override {
         ServerOptions options;
         options.make_factory = scripted([this](Batch& batch) {
+            on_execute(batch);
             return fails ? internal_error("it broke") : echo(batch);
         });
         server = std::make_unique<InferenceServer>(std::move(options), clock, log);
@@ -56,10 +60,12 @@ struct RolloutTest : ::testing::Test {
     }
 
     // The version that answers, and 0 for one that fails.
-    int64_t ask(int64_t version = -1, uint64_t correlation_id = 0) {
+    int64_t ask(int64_t version = -1, uint64_t correlation_id = 0,
+                std::vector<RequestHeader> headers = {}) {
         auto request = make_rows_request(1, &sink, 77);
         request->model_version = version;
         request->correlation_id = correlation_id;
+        request->headers = std::move(headers);
         EXPECT_TRUE(server->infer(request).ok());
         auto response = std::move(sink.wait_and_take(1)[0]);
         EXPECT_EQ(response->tag, 77u);
@@ -133,6 +139,27 @@ TEST_F(RolloutTest, requests_of_one_correlation_id_stay_together) {
     }
     EXPECT_GT(requests_of(0), 0u);
     EXPECT_GT(requests_of(1), 0u);
+}
+
+TEST_F(RolloutTest, a_header_leads_to_its_label_while_that_is_ready_and_not_rolled_back) {
+    RolloutConfig config = split(100, 0, RollbackRule{0, 0.0, std::nullopt, 10});
+    config.headers = {{"x-beta", "yes", 1}};
+    server->set_rollout("model", config);
+    EXPECT_EQ(*server->routing_headers(), RoutingHeaders::Names{"x-beta"});
+    EXPECT_EQ(ask(), 1);
+    EXPECT_EQ(ask(-1, 0, {{"x-beta", "yes"}}), 2);
+    EXPECT_EQ(ask(-1, 0, {{"x-beta", "no"}}), 1);
+    EXPECT_EQ(ask(3, 0, {{"x-beta", "yes"}}), 3);  // who names a version means it
+    publish({}, {2});
+    EXPECT_EQ(ask(-1, 0, {{"x-beta", "yes"}}), 1);
+    publish({2});
+    fails = true;
+    EXPECT_EQ(ask(-1, 0, {{"x-beta", "yes"}}), 0);
+    fails = false;
+    EXPECT_EQ(reason(), "label 'canary' (version 2): 1 of the last 10 requests failed");
+    EXPECT_EQ(ask(-1, 0, {{"x-beta", "yes"}}), 1);
+    server->set_rollout("model", split(100, 0));
+    EXPECT_EQ(server->routing_headers(), nullptr);
 }
 
 TEST_F(RolloutTest, a_version_that_fails_too_often_loses_its_traffic) {
@@ -221,6 +248,27 @@ TEST_F(ShadowTest, a_shadow_that_is_not_there_fails_nobody_but_itself) {
     EXPECT_EQ(ask(), 1);
     wait_for_total(1);
     EXPECT_EQ(counted().failed, 1u);
+}
+
+TEST_F(ShadowTest, a_shadow_that_is_behind_is_not_asked_for_more_than_it_has) {
+    std::latch may_answer(1);
+    on_execute = [&](Batch& batch) {
+        if (batch.requests[0]->model_version == 2) {  // which nobody but the shadow names
+            may_answer.wait();
+        }
+    };
+    server->set_rollout("model", shadowed(100));
+    for (size_t request = 0; request < ShadowTraffic::kMaxInFlight + 2; ++request) {
+        EXPECT_EQ(ask(), 1);
+    }
+    wait_for_total(2);
+    EXPECT_EQ(counted().skipped, 2u);
+    may_answer.count_down();
+    wait_for_total(ShadowTraffic::kMaxInFlight + 2);
+    EXPECT_EQ(counted().equal, ShadowTraffic::kMaxInFlight);
+    EXPECT_EQ(ask(), 1);
+    wait_for_total(ShadowTraffic::kMaxInFlight + 3);
+    EXPECT_EQ(counted().skipped, 2u);
 }
 
 TEST_F(ShadowTest, what_failed_is_not_asked_again) {

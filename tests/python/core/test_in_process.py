@@ -239,7 +239,7 @@ async def test_closed_inference_answers_what_it_took(core: Core) -> None:
 def test_error_classes_follow_the_codes_of_the_core() -> None:
     assert CancelledError("").message == ""
     with pytest.raises(InvalidArgError, match="version should be an integral value > 0"):
-        Core(_quiet_log(), "").parse_model_version("0")
+        Core(_quiet_log(), "").requested_version("any", "0")
 
 
 def test_published_model_cannot_be_published_again(core: Core) -> None:

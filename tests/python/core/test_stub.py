@@ -73,6 +73,6 @@ def test_stub_and_extension_have_the_same_interface() -> None:
 
 
 def test_reading_finds_parameters_on_both_sides() -> None:
-    expected = ("model", "version", "body", "json_length", "max_input_size")
+    expected = ("model", "version", "body", "json_length", "max_input_size", "headers")
     assert _stub_interface()["CompletionQueue"]["submit_json"] == expected
     assert _runtime_interface()["CompletionQueue"]["submit_json"] == expected

@@ -85,14 +85,15 @@ class _ScriptedInference:
     """Holds every request until the test answers it; b"bad" fails at once."""
 
     def __init__(self) -> None:
+        self.wants_headers = False
         self.waiting: dict[bytes, _ScriptedMessages] = {}
         self.cancelled: list[bytes] = []
         self.error: Exception = NotFoundError("no such model")
 
-    async def infer_protobuf(self, message: bytes) -> bytes:
+    async def infer_protobuf(self, message: bytes, metadata: object) -> bytes:
         raise self.error
 
-    def stream_protobuf(self, message: bytes) -> _ScriptedMessages:
+    def stream_protobuf(self, message: bytes, metadata: object) -> _ScriptedMessages:
         if message == b"bad":
             raise self.error
         self.waiting[message] = _ScriptedMessages(message, self.cancelled)
@@ -225,9 +226,9 @@ async def test_answers_wait_in_the_core_while_the_client_does_not_read() -> None
 
 async def test_request_that_begins_as_its_stream_is_cancelled_is_cancelled_too() -> None:
     class _CancelsItsCall(_ScriptedInference):
-        def stream_protobuf(self, message: bytes) -> _ScriptedMessages:
+        def stream_protobuf(self, message: bytes, metadata: object) -> _ScriptedMessages:
             call.cancel()  # is heard before the work on this request has begun
-            return super().stream_protobuf(message)
+            return super().stream_protobuf(message, metadata)
 
     inference, context = _CancelsItsCall(), _Context()
     call = asyncio.ensure_future(_calls(inference).model_stream_infer(_each(b"many"), context))

@@ -31,7 +31,13 @@ class _ScriptedInference:
         self.asked: list[tuple[str, int, bytes, int | None, int]] = []
 
     async def infer_json(
-        self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
+        self,
+        model: str,
+        version: int,
+        body: bytes,
+        json_length: int | None,
+        max_input_size: int,
+        _headers: object,
     ) -> JsonAnswer:
         self.asked.append((model, version, body, json_length, max_input_size))
         if isinstance(self._answer, Exception):

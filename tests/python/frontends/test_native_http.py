@@ -32,9 +32,7 @@ class _WaitingInference:
         self.bodies: list[bytes] = []
         self.cancelled = False
 
-    async def infer_json(
-        self, _model: str, _version: int, body: bytes, *_: int | None
-    ) -> JsonAnswer:
+    async def infer_json(self, _model: str, _version: int, body: bytes, *_: object) -> JsonAnswer:
         self.bodies.append(body)
         try:
             return await self.answer

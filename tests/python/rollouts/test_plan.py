@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from tritonpy.errors import InvalidArgError
-from tritonpy.rollouts import RollbackPlan, RolloutTarget, ShadowPlan, plan_of, read_plan
+from tritonpy.rollouts import (
+    HeaderRule,
+    RollbackPlan,
+    RolloutTarget,
+    ShadowPlan,
+    plan_of,
+    read_plan,
+)
 
 _LABELS = {"stable": 1, "canary": 2, "next": 3}
 _GOOD: dict[str, Any] = {"labels": _LABELS, "split": {"stable": 95, "canary": 5}}
@@ -46,8 +53,22 @@ def test_a_shadow_is_a_label_a_share_and_how_far_off_it_may_be() -> None:
     assert plan_of(_GOOD, "here").shadow is None
 
 
+def _headers(*rules: Any) -> dict[str, Any]:
+    return _GOOD | {"headers": list(rules)}
+
+
+def test_headers_lead_to_labels_and_make_a_split_sticky() -> None:
+    document = _headers(
+        {"name": "X-Beta", "value": "yes", "label": "canary"}, {"name": "x-next", "label": "next"}
+    )
+    plan = plan_of(document | {"sticky_by": "header:X-User"}, "here")
+    assert plan.headers == (HeaderRule("x-beta", "yes", 1), HeaderRule("x-next", None, 2))
+    assert (plan.sticky_header, plan.sticky_parameter) == ("x-user", "")
+
+
 def test_what_is_not_said_is_off() -> None:
     plan = plan_of(_GOOD, "here")
+    assert (plan.headers, plan.sticky_header) == ((), "")
     assert (plan.sticky_parameter, plan.sticky_by_request_id, plan.rollback) == ("", False, None)
     assert plan_of(_GOOD | {"sticky_by": "request_id"}, "here").sticky_by_request_id
     assert plan_of(_GOOD | {"sticky_by": "correlation_id"}, "here").sticky_parameter == ""
@@ -64,8 +85,8 @@ def test_what_is_not_said_is_off() -> None:
         ({"labels": _LABELS}, "here: split: is missing"),
         (
             _GOOD | {"shadows": {}},
-            "here: shadows: unknown field; known: 'labels', 'rollback', 'shadow', 'split', "
-            "'sticky_by'",
+            "here: shadows: unknown field; known: 'headers', 'labels', 'rollback', 'shadow', "
+            "'split', 'sticky_by'",
         ),
         (_GOOD | {"labels": []}, "here: labels: expected a JSON object"),
         (_GOOD | {"labels": {}}, "here: labels: expected 1 to 64 labels, got 0"),
@@ -89,13 +110,27 @@ def test_what_is_not_said_is_off() -> None:
         (_GOOD | {"split": {}}, "here: split: expected a label with a weight above 0"),
         (_GOOD | {"split": {"stable": 0}}, "here: split: expected a label with a weight above 0"),
         (
-            _GOOD | {"sticky_by": "header:x-user"},
-            "here: sticky_by: expected 'correlation_id', 'request_id' or 'parameter:<name of a "
-            'request parameter>\', got "header:x-user"',
+            _GOOD | {"sticky_by": "header:x user"},
+            "here: sticky_by: expected 'correlation_id', 'request_id', 'parameter:<name of a "
+            "request parameter>' or 'header:<name of a header>', got \"header:x user\"",
         ),
         (
             _rollback(to=None),
             "here: rollback.to: null is not one of the labels 'canary', 'next', 'stable'",
+        ),
+        (_GOOD | {"headers": {}}, "here: headers: expected a list of at most 64 rules"),
+        (_headers({"name": "x"}), "here: headers[0].label: is missing"),
+        (
+            _headers({"name": "x y", "label": "next"}),
+            'here: headers[0].name: "x y" is no name of a header',
+        ),
+        (
+            _headers({"name": "x", "label": "next"}, {"name": "x", "value": 1, "label": "next"}),
+            "here: headers[1].value: expected a string, got 1",
+        ),
+        (
+            _headers({"name": "x", "label": "other"}),
+            "here: headers[0].label: \"other\" is not one of the labels 'canary', 'next', 'stable'",
         ),
         (_rollback(when={}), "here: rollback.when: expected 'error_rate', 'p99_ms' or both"),
         (

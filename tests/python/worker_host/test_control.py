@@ -42,7 +42,9 @@ class FakeModels:
     def submit_unload(self, name: str, parameters: Mapping[str, Any]) -> Future[None]:
         return self._submit("unload", name, parameters)
 
-    def parse_model_version(self, text: str) -> int:
+    def requested_version(self, name: str, text: str) -> int:
+        if text in ("", "canary"):
+            return 1 if text else -1
         if not text.isdigit():
             raise InvalidArgError(f"failed to get model version from '{text}'")
         return int(text)
@@ -150,10 +152,12 @@ def test_readiness_of_models_is_a_value(stubs: StubHost, models: FakeModels) -> 
         stubs,
         "ask(op='is_model_ready', name='there', version='')\n"
         "ask(op='is_model_ready', name='there', version='1')\n"
+        "ask(op='is_model_ready', name='there', version='canary')\n"
         "ask(op='is_model_ready', name='there', version='2')\n"
         "ask(op='is_model_ready', name='there', version='x')\n",
     )
     assert [(answer["value"], answer["error"]) for answer in answers] == [
+        (True, None),
         (True, None),
         (True, None),
         (False, None),

@@ -52,7 +52,7 @@ class GrpcFrontend:
         server = grpc.aio.server(
             options=list(_channel_options(self._options, self._idle_timeout_s))
         )
-        self._inference = self._core.inference()
+        self._inference = self._core.inference(self._options.header_forward_pattern)
         infer = InferCalls(
             self._inference,
             lambda: self._service.is_exiting,

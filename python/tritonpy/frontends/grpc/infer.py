@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 import grpc
@@ -14,6 +15,7 @@ from tritonpy.frontends.grpc.codec import request_id_of, stream_error
 from tritonpy.frontends.grpc.status import SHUTTING_DOWN, STATUS_OF_CODE, detail_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 # Requests of one stream that are at work at once. Reading goes on when one has its last answer.
 _STREAM_WINDOW: Final = 1024
@@ -38,10 +40,14 @@ class Messages(Protocol):
 class ProtobufInference(Protocol):
     """What the front end asks of the core's `Inference`."""
 
-    async def infer_protobuf(self, message: bytes) -> bytes:
+    @property
+    def wants_headers(self) -> bool:
+        """Whether it matters just now which metadata a call has."""
+
+    async def infer_protobuf(self, message: bytes, metadata: Metadata) -> bytes:
         """Run one serialised ModelInferRequest; return the serialised ModelInferResponse."""
 
-    def stream_protobuf(self, message: bytes) -> Messages:
+    def stream_protobuf(self, message: bytes, metadata: Metadata) -> Messages:
         """Begin to run one serialised ModelInferRequest whose model may answer any way."""
 
 
@@ -67,7 +73,7 @@ class InferCalls:
         """Answer ModelInfer."""
         await self._begin(context)
         try:
-            return await self._inference.infer_protobuf(message)
+            return await self._inference.infer_protobuf(message, self._metadata(context))
         except TritonError as error:
             return await abort(context, self._visible(error))
 
@@ -78,7 +84,8 @@ class InferCalls:
         are written as they come.
         """
         await self._begin(context)
-        stream = _Stream(self._inference.stream_protobuf, self._said, _wants_errors(context))
+        begin = partial(self._inference.stream_protobuf, metadata=self._metadata(context))
+        stream = _Stream(begin, self._said, _wants_errors(context))
         reading = asyncio.ensure_future(stream.run(requests))
         try:
             while (answer := await stream.next_answer()) is not None:
@@ -95,6 +102,10 @@ class InferCalls:
         if self._compression is not None:
             context.set_compression(self._compression)
             await context.send_initial_metadata(())  # without it, grpc.aio compresses nothing
+
+    def _metadata(self, context: Context) -> Metadata:
+        """Return what a call's requests take along, which is nothing where nobody asks."""
+        return tuple(context.invocation_metadata() or ()) if self._inference.wants_headers else ()
 
     def _said(self, error: TritonError, request: bytes) -> bytes:
         """Return the answer that says why a request has no other: the stream lives on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,7 +39,13 @@ class JsonInference(Protocol):
     """What the front end asks of the core's `Inference`."""
 
     async def infer_json(
-        self, model: str, version: int, body: bytes, json_length: int | None, max_input_size: int
+        self,
+        model: str,
+        version: int,
+        body: bytes,
+        json_length: int | None,
+        max_input_size: int,
+        headers: Sequence[tuple[bytes, bytes]],
     ) -> JsonAnswer:
         """Run one V2 HTTP inference body."""
 
@@ -125,7 +132,12 @@ class HttpApp:
             version = self._service.requested_version(target.model, target.version)
             body = await read_body(scope, receive, headers, self._max_input_size)
             answer = await self._inference.infer_json(
-                target.model, version, body, json_length_of(headers), self._max_input_size
+                target.model,
+                version,
+                body,
+                json_length_of(headers),
+                self._max_input_size,
+                scope["headers"],
             )
             return await _success(answer, headers.get(b"accept-encoding"))
         except TritonError as error:

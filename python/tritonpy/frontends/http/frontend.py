@@ -41,7 +41,7 @@ class HttpFrontend:
     async def start(self) -> None:
         """Listen, and log that it does. Raises as HttpListener.start."""
         options = self._options
-        self._inference = self._core.inference()
+        self._inference = self._core.inference(options.header_forward_pattern, ignore_case=True)
         service, inference, log = self._service, self._inference, self._log
         size, metrics = options.max_input_size, self._render_metrics
         others = GenerateApp(service, inference, self._control, log, size, metrics)

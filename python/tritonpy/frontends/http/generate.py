@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
@@ -25,7 +26,8 @@ from tritonpy.frontends.http.request_connection import connection_of
 from tritonpy.frontends.http.status import METHOD_NOT_ALLOWED, OK, STATUS_OF_CODE
 
 _TARGET: Final = re.compile(
-    rb"/v2/models/([^/]+)(?:/versions/([0-9]+))?/(generate|generate_stream)"
+    rb"/v2/models/([^/]+)(?:/versions/([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*))?/"
+    rb"(generate|generate_stream)"
 )
 _JSON: Final = (b"content-type", b"application/json")
 _EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -92,6 +94,9 @@ class GenerateApp:
             await self._others(scope, receive, send)
             return
         model, version, kind = (group.decode("latin-1") for group in match.groups(b""))
+        if not (version.isdigit() or not version or self._service.has_labels(model)):
+            await self._others(scope, receive, send)
+            return
         target = _Target(model, version, kind == "generate_stream")
         if scope["method"] != "POST":
             await _send_error(send, METHOD_NOT_ALLOWED, "Method Not Allowed")
@@ -146,8 +151,10 @@ class GenerateApp:
         inputs = (await self._service.model_metadata(target.model, target.version)).inputs
         asked = (target.model, version, inputs, body, self._max_input_size)
         if len(body) <= _INLINE_PARSE_MAX:
-            return generate_request(*asked)
-        return await asyncio.to_thread(generate_request, *asked)
+            request = generate_request(*asked)
+        else:
+            request = await asyncio.to_thread(generate_request, *asked)
+        return replace(request, headers=scope["headers"])
 
 
 class _Answer:

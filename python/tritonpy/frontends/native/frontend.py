@@ -53,7 +53,7 @@ class NativeHttpFrontend:
         port = listening.getsockname()[1]
         try:
             frontend, bridge = self._io.open()
-            self._inference = self._core.inference()
+            self._inference = self._core.inference()  # of generate, to which nothing is forwarded
             service, inference, log = self._service, self._inference, self._log
             size, metrics = self._options.max_input_size, self._render_metrics
             others = GenerateApp(service, inference, self._control, log, size, metrics)
