@@ -85,19 +85,33 @@ bool are_alike(const InstanceSpec& left, const InstanceSpec& right) {
            left.host_policy == right.host_policy;
 }
 
-// Gives every spec that it can an instance that is there; the others, and in `surplus` the
-// instances that no spec wants.
-std::vector<const InstanceSpec*> specs_without_instance(
-    const std::vector<InstanceSpec>& specs,
-    std::span<const std::unique_ptr<ModelInstance>> instances,
-    std::vector<const ModelInstance*>& surplus) {
-    std::vector<const InstanceSpec*> missing;
-    for (const InstanceSpec& spec : specs) {
-        missing.push_back(&spec);
+// An instance as its configuration has it.
+struct WantedInstance {
+    const InstanceSpec* spec;
+    InstanceNeeds needs;  // empty where nobody limits them
+};
+
+// REQUIRES: none is passive.
+std::vector<WantedInstance> wanted_instances(const ModelConfig& config, bool is_limited) {
+    std::vector<WantedInstance> wanted;
+    for (size_t index = 0; index < config.instances.size(); ++index) {
+        wanted.push_back({&config.instances[index],
+                          is_limited ? config.needs[index] : InstanceNeeds{}});
     }
+    return wanted;
+}
+
+// Gives everyone wanted that it can an instance that is there; the others, and in `surplus` the
+// instances that nobody wants.
+std::vector<WantedInstance> without_instance(
+    std::vector<WantedInstance> missing,
+    std::span<const std::unique_ptr<ModelInstance>> instances,
+    const std::map<size_t, InstanceNeeds>& needs, std::vector<const ModelInstance*>& surplus) {
     for (const auto& instance : instances) {
-        const auto wants_it = [&](const InstanceSpec* spec) {
-            return are_alike(*spec, instance->spec());
+        const auto its_needs = needs.find(instance->index());
+        const auto wants_it = [&](const WantedInstance& wanted) {
+            return are_alike(*wanted.spec, instance->spec()) &&
+                   (its_needs == needs.end() || its_needs->second == wanted.needs);
         };
         const auto found = std::ranges::find_if(missing, wants_it);
         if (found == missing.end()) {
@@ -150,8 +164,14 @@ Status Model::make_intake(const ModelConfig& config, const ModelContext& context
         config.sequences ? make_scheduler(sequences_of(config), clock_, pool_)
                          : make_scheduler(batcher_of(config), clock_);
     if (is_limited(config, context)) {
-        TRITONPY_RETURN_IF_ERROR(LimitedScheduler::put_before(scheduler, *context.rate_limiter,
-                                                              config.needs, clock_));
+        TRITONPY_ASSIGN_OR_RETURN(
+            auto limited, LimitedScheduler::put_before(std::move(scheduler), *context.rate_limiter,
+                                                       config.needs, clock_));
+        limited_ = limited.get();
+        scheduler = std::move(limited);
+        for (size_t index = 0; index < config.needs.size(); ++index) {
+            needs_[index] = config.needs[index];
+        }
     }
     scheduler_ = scheduler.get();
     intake_ = std::move(scheduler);
@@ -248,21 +268,33 @@ Status Model::start_threads(std::span<const std::unique_ptr<ModelInstance>> inst
 bool Model::lets_instances_change(const ModelConfig& config, const ModelContext& context) const {
     const bool is_passive = std::ranges::any_of(config.instances, &InstanceSpec::passive);
     return !is_ensemble() && scheduler_->lets_instances_change() && passive_executors_.empty() &&
-           !is_passive && !is_limited(config, context);
+           !is_passive && is_limited(config, context) == (limited_ != nullptr);
 }
 
 Status Model::change_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_RETURN_IF_ERROR(check_instance_count(config));
     std::vector<const ModelInstance*> surplus;
-    const std::vector<const InstanceSpec*> missing =
-        specs_without_instance(config.instances, instances_.all(), surplus);
+    const std::vector<WantedInstance> missing =
+        without_instance(wanted_instances(config, limited_ != nullptr), instances_.all(), needs_,
+                         surplus);
     factory_->update(config.executor);
     const Warmup warmup = warmup_of(config, context);
+    std::vector<std::unique_ptr<Executor>> executors;
+    std::vector<InstanceNeeds> needs;
+    for (const WantedInstance& wanted : missing) {
+        TRITONPY_ASSIGN_OR_RETURN(executors.emplace_back(),
+                                  make_executor(*wanted.spec, warmup, context));
+        needs.push_back(wanted.needs);
+    }
+    if (limited_ != nullptr) {
+        TRITONPY_RETURN_IF_ERROR(limited_->expect(needs));
+    }
     std::vector<std::unique_ptr<ModelInstance>> created;
-    for (const InstanceSpec* spec : missing) {
-        TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor,
-                                  make_executor(*spec, warmup, context));
-        created.push_back(make_instance(*spec, std::move(executor)));
+    for (size_t index = 0; index < missing.size(); ++index) {
+        if (limited_ != nullptr) {
+            needs_[next_instance_] = std::move(needs[index]);
+        }
+        created.push_back(make_instance(*missing[index].spec, std::move(executors[index])));
     }
     if (Status started = start_threads(created, context); !started.ok()) {
         dismiss(std::move(created));
@@ -279,6 +311,7 @@ void Model::dismiss(std::vector<std::unique_ptr<ModelInstance>> instances) {
     }
     for (const auto& instance : instances) {
         end(*instance);
+        needs_.erase(instance->index());
     }
 }
 

@@ -52,6 +52,8 @@
 
 namespace tritonpy {
 
+class LimitedScheduler;
+
 using ExecutorFactoryMaker = std::function<Result<std::unique_ptr<ExecutorFactory>>(
     const ExecutorConfig&, const ExecutorContext&)>;
 
@@ -193,10 +195,12 @@ class Model final : private LookupHost {
     std::optional<EnsembleAnswers> ensemble_answers_;
     std::unique_ptr<RequestIntake> intake_;  // null while the model is built
     Scheduler* scheduler_ = nullptr;  // intake_, when instances pull from it
+    LimitedScheduler* limited_ = nullptr;  // the same, when they wait for resources first
     std::unique_ptr<ExecutorFactory> factory_;
     std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
     bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
     size_t next_instance_ = 0;  // the number of the next one that is scheduled
+    std::map<size_t, InstanceNeeds> needs_;  // of limited ones, by their number
     InstanceSet instances_;
     std::optional<QueueWatch> queue_watch_;  // where the queue asks for one
 };

@@ -32,9 +32,11 @@ LatencyBatcher::LatencyBatcher(const BatcherConfig& config, const Clock& clock)
       queue_(queue_size_of(config.queue.default_policy)),
       policy_(max_rows_of(config), queue_delay_ns(config.latency_objective_us)),
       costs_(config.max_batch_size),
-      running_(config.instance_count),
       free_ns_(config.instance_count) {
     TRITONPY_CHECK(objective_us_ > 0);
+    for (size_t instance = 0; instance < config.instance_count; ++instance) {
+        running_.emplace(instance, Running());
+    }
 }
 
 // ---- producers
@@ -73,17 +75,19 @@ Status LatencyBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_t
 }
 
 bool LatencyBatcher::admits(const LatencyPolicy::Arrival& arrival, int64_t now_ns) {
-    if (!costs_.know_any()) {
+    if (!costs_.know_any() || running_.empty()) {  // those that come take their places soon
         return true;
     }
-    std::ranges::transform(running_, free_ns_.begin(),
-                           [](const Running& running) { return running.free_ns; });
+    free_ns_.clear();
+    for (const auto& [instance, running] : running_) {
+        free_ns_.push_back(running.free_ns);
+    }
     return policy_.admits(arrival, now_ns, free_ns_, costs_);
 }
 
 bool LatencyBatcher::is_due_for_trial(const LatencyPolicy::Arrival& arrival, int64_t now_ns) {
     if (now_ns + costs_.cost_ns(arrival.rows) <= arrival.deadline_ns || queue_.has_trial() ||
-        std::ranges::any_of(running_, &Running::is_trial)) {
+        std::ranges::any_of(running_, [](const auto& one) { return one.second.is_trial; })) {
         return false;
     }
     if (costs_.know(arrival.rows) && ++refused_for_cost_ < kTrialEvery) {
@@ -91,6 +95,14 @@ bool LatencyBatcher::is_due_for_trial(const LatencyPolicy::Arrival& arrival, int
     }
     refused_for_cost_ = 0;
     return true;
+}
+
+void LatencyBatcher::dismiss(size_t instance) {
+    {
+        std::lock_guard lock(mutex_);
+        dismissals_.add(instance);
+    }
+    idle_instances_.notify_all();
 }
 
 void LatencyBatcher::wake() { idle_instances_.notify_one(); }
@@ -119,13 +131,17 @@ Pull LatencyBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedRequ
 
 Pull LatencyBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                               std::vector<DroppedRequest>& dropped) {
-    TRITONPY_CHECK(instance < running_.size());
     Pull answer;
     bool more = false;
     bool finished = false;
     {
         std::lock_guard lock(mutex_);
-        answer = take_turn(running_[instance], now_ns, batch, dropped);
+        if (dismissals_.take(instance)) {
+            running_.erase(instance);
+            answer = {.kind = Pull::Kind::kStopped};
+        } else {
+            answer = take_turn(running_[instance], now_ns, batch, dropped);
+        }
         more = queue_.size() > 0;
         finished = is_finished();
     }

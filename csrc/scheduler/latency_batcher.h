@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -33,6 +34,7 @@
 #include "scheduler/batch_costs.h"
 #include "scheduler/batcher_config.h"
 #include "scheduler/deadline_queue.h"
+#include "scheduler/dismissals.h"
 #include "scheduler/latency_policy.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/watch_times.h"
@@ -50,6 +52,8 @@ class LatencyBatcher final : public Scheduler {
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    bool lets_instances_change() const override { return true; }
+    void dismiss(size_t instance) override;
     void executed(size_t instance) override;
     bool is_watched() const override { return true; }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
@@ -92,8 +96,9 @@ class LatencyBatcher final : public Scheduler {
     DeadlineQueue queue_;
     LatencyPolicy policy_;
     BatchCosts costs_;
-    std::vector<Running> running_;   // by instance
-    std::vector<int64_t> free_ns_;   // of admits; as many
+    std::map<size_t, Running> running_;  // by instance, from its first pull at the latest
+    Dismissals dismissals_;
+    std::vector<int64_t> free_ns_;  // of admits
     uint32_t refused_for_cost_ = 0;  // since the last trial
     bool stopped_ = false;
     WatchTimes watch_times_;

@@ -2,12 +2,11 @@
 
 #include <utility>
 
-#include "base/result.h"
-
 namespace tritonpy {
 
-Status LimitedScheduler::put_before(std::unique_ptr<Scheduler>& scheduler, RateLimiter& limiter,
-                                    std::span<const InstanceNeeds> needs, const Clock& clock) {
+Result<std::unique_ptr<LimitedScheduler>> LimitedScheduler::put_before(
+    std::unique_ptr<Scheduler> scheduler, RateLimiter& limiter,
+    std::span<const InstanceNeeds> needs, const Clock& clock) {
     const size_t each = scheduler->has_lanes() ? 1 : needs.size();
     std::vector<RateLimiter::ModelId> models;
     for (size_t first = 0; first < needs.size(); first += each) {
@@ -20,20 +19,17 @@ Status LimitedScheduler::put_before(std::unique_ptr<Scheduler>& scheduler, RateL
         }
         models.push_back(model.value());
     }
-    scheduler = std::make_unique<LimitedScheduler>(std::move(scheduler), limiter,
-                                                   std::move(models), needs.size(), clock);
-    return Status();
+    return std::make_unique<LimitedScheduler>(std::move(scheduler), limiter, std::move(models),
+                                              clock);
 }
 
 LimitedScheduler::LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
-                                   std::vector<RateLimiter::ModelId> models, size_t instances,
-                                   const Clock& clock)
+                                   std::vector<RateLimiter::ModelId> models, const Clock& clock)
     : inner_(std::move(inner)),
       limiter_(limiter),
       has_lanes_(inner_->has_lanes()),
       models_(std::move(models)),
-      clock_(clock),
-      holds_(instances) {
+      clock_(clock) {
     inner_->set_bell(*this);
 }
 
@@ -63,8 +59,8 @@ void LimitedScheduler::wake() {
 
 Pull LimitedScheduler::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                                 std::vector<DroppedRequest>& dropped) {
-    if (may_end()) {
-        return inner_->try_pull(instance, now_ns, batch, dropped);
+    if (may_end(instance)) {
+        return end(instance, now_ns, batch, dropped);
     }
     if (!limiter_.try_acquire(place_of(instance))) {
         return {.kind = Pull::Kind::kIdle};
@@ -81,8 +77,8 @@ Pull LimitedScheduler::pull(size_t instance, Batch& batch,
     for (;;) {
         const uint64_t epoch = limiter_.epoch(place.model);
         Pull answer;
-        if (may_end()) {
-            answer = inner_->try_pull(instance, clock_.now_ns(), batch, dropped);
+        if (may_end(instance)) {
+            answer = end(instance, clock_.now_ns(), batch, dropped);
             if (answer.kind == Pull::Kind::kWait) {
                 deadline_ns = std::exchange(answer, {}).wait_until_ns;
             }
@@ -105,14 +101,35 @@ Pull LimitedScheduler::pull(size_t instance, Batch& batch,
     }
 }
 
+Pull LimitedScheduler::end(size_t instance, int64_t now_ns, Batch& batch,
+                           std::vector<DroppedRequest>& dropped) {
+    const Pull answer = inner_->try_pull(instance, now_ns, batch, dropped);
+    if (answer.kind == Pull::Kind::kStopped) {
+        retire(instance);
+    }
+    return answer;
+}
+
+void LimitedScheduler::retire(size_t instance) {
+    limiter_.retire(place_of(instance));
+    want_if_queued();  // a look that was granted to it is somebody else's
+}
+
+void LimitedScheduler::dismiss(size_t instance) {
+    inner_->dismiss(instance);  // first: who is sent away pulls without a turn, and gets no batch
+    limiter_.send_away(place_of(instance));
+}
+
 Pull LimitedScheduler::look(size_t instance, int64_t now_ns, Batch& batch,
                             std::vector<DroppedRequest>& dropped) {
     const Pull answer = inner_->try_pull(instance, now_ns, batch, dropped);
     if (answer.kind == Pull::Kind::kBatch) {
-        holds_[instance] = true;
         want_if_queued();  // the rest is somebody else's
     } else {
         limiter_.release(place_of(instance), false);
+    }
+    if (answer.kind == Pull::Kind::kStopped) {
+        retire(instance);
     }
     send_home();
     return answer;
@@ -120,9 +137,7 @@ Pull LimitedScheduler::look(size_t instance, int64_t now_ns, Batch& batch,
 
 void LimitedScheduler::executed(size_t instance) {
     inner_->executed(instance);
-    if (std::exchange(holds_[instance], false)) {
-        limiter_.release(place_of(instance), true);
-    }
+    limiter_.release_if_held(place_of(instance));
 }
 
 Pull LimitedScheduler::try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) {

@@ -7,7 +7,9 @@
 //
 // Where any instance can run what is queued, one turn is wanted for all of them. Where each has
 // requests of its own (lanes: sequences), the limiter is told of each as if it were a model of one
-// instance, and the inner scheduler rings for whom it has something.
+// instance, and the inner scheduler rings for whom it has something. Elsewhere instances may come
+// and go: who is dismissed waits for no turn any more, hears its last from the inner scheduler and
+// is then, by its own thread, struck off the limiter's books.
 //
 // Threads: thread-safe. Owns: the inner scheduler, its model's places in the limiter.
 // Invariants: those of scheduler.h, and
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "base/status.h"
 #include "scheduler/rate_limiter.h"
 #include "scheduler/scheduler.h"
@@ -28,14 +31,14 @@ namespace tritonpy {
 
 class LimitedScheduler final : public Scheduler, private InstanceBell {
   public:
-    // Puts one before `scheduler`, which stays as it is on error: those of RateLimiter::add.
+    // Puts one before `scheduler`. Errors as RateLimiter::add.
     // `needs` are those of the instances that pull, by their number.
-    static Status put_before(std::unique_ptr<Scheduler>& scheduler, RateLimiter& limiter,
-                             std::span<const InstanceNeeds> needs, const Clock& clock);
+    static Result<std::unique_ptr<LimitedScheduler>> put_before(
+        std::unique_ptr<Scheduler> scheduler, RateLimiter& limiter,
+        std::span<const InstanceNeeds> needs, const Clock& clock);
     // put_before is the way. `models`: one, or with lanes one for each instance.
     LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
-                     std::vector<RateLimiter::ModelId> models, size_t instances,
-                     const Clock& clock);
+                     std::vector<RateLimiter::ModelId> models, const Clock& clock);
     ~LimitedScheduler() override;
     LimitedScheduler(const LimitedScheduler&) = delete;
     LimitedScheduler& operator=(const LimitedScheduler&) = delete;
@@ -48,6 +51,13 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     bool has_sequence(const CorrelationId& id) const override { return inner_->has_sequence(id); }
     size_t open_sequences() const override { return inner_->open_sequences(); }
+    // What instances will need that come behind those that there are. Errors as RateLimiter::add.
+    // REQUIRES: lets_instances_change(), and that all of them come.
+    Status expect(std::span<const InstanceNeeds> needs) {
+        return limiter_.grow(models_.front(), needs);
+    }
+    bool lets_instances_change() const override { return inner_->lets_instances_change(); }
+    void dismiss(size_t instance) override;
     void executed(size_t instance) override;
     bool is_watched() const override { return inner_->is_watched(); }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
@@ -64,6 +74,14 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
   private:
     void ring(size_t instance) override { limiter_.want(place_of(instance).model); }
     RateLimiter::Instance place_of(size_t instance) const;
+    // Whether the instance pulls without a turn, because nothing is left that it could run.
+    bool may_end(size_t instance) const {
+        return may_end() || limiter_.is_sent_away(place_of(instance));
+    }
+    // Pulls without one.
+    Pull end(size_t instance, int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped);
+    // Strikes an instance that heard its last off the books.
+    void retire(size_t instance);
     // Tries to pull. REQUIRES: the instance has its turn, which it keeps only with a batch.
     Pull look(size_t instance, int64_t now_ns, Batch& batch,
               std::vector<DroppedRequest>& dropped);
@@ -83,7 +101,6 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     const bool has_lanes_;
     const std::vector<RateLimiter::ModelId> models_;
     const Clock& clock_;
-    std::vector<char> holds_;  // by instance, each written by its own thread
     std::atomic<bool> stopped_{false};  // release in stop; the inner scheduler is stopped by then
 };
 

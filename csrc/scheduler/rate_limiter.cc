@@ -14,13 +14,43 @@ Result<RateLimiter::ModelId> RateLimiter::add(std::span<const InstanceNeeds> ins
     const ModelId id = last_id_ + 1;
     TRITONPY_RETURN_IF_ERROR(turns_.add(id, instances));
     last_id_ = id;
-    Model& model = models_[id];
-    for (size_t index = 0; index < instances.size(); ++index) {
-        model.waiters.push_back(std::make_unique<Waiter>());
+    add_waiters(id, instances.size());
+    return id;
+}
+
+Status RateLimiter::grow(ModelId model, std::span<const InstanceNeeds> instances) {
+    std::lock_guard lock(mutex_);
+    TRITONPY_RETURN_IF_ERROR(turns_.grow(model, instances));
+    add_waiters(model, instances.size());
+    return Status();
+}
+
+void RateLimiter::add_waiters(ModelId model, size_t count) {
+    std::vector<std::unique_ptr<Waiter>>& waiters = models_[model].waiters;
+    for (size_t added = 0; added < count; ++added) {
+        waiters.push_back(std::make_unique<Waiter>());
     }
     log_uses();
     grant();  // a count may have grown
-    return id;
+}
+
+void RateLimiter::send_away(Instance instance) {
+    std::lock_guard lock(mutex_);
+    Waiter& waiter = waiter_of(instance);
+    waiter.is_sent_away = true;
+    waiter.changed.notify_one();
+}
+
+bool RateLimiter::is_sent_away(Instance instance) const {
+    std::lock_guard lock(mutex_);
+    return waiter_of(instance).is_sent_away;
+}
+
+void RateLimiter::retire(Instance instance) {
+    std::lock_guard lock(mutex_);
+    turns_.retire(instance);
+    log_uses();
+    grant();  // as for remove
 }
 
 void RateLimiter::remove(ModelId model) {
@@ -54,10 +84,12 @@ uint64_t RateLimiter::epoch(ModelId model) const {
 bool RateLimiter::acquire(Instance instance, int64_t deadline_ns, uint64_t epoch) {
     std::unique_lock lock(mutex_);
     const Model& model = models_.at(instance.model);
-    Waiter& waiter = *model.waiters.at(instance.index);
+    Waiter& waiter = waiter_of(instance);
     turns_.park(instance);
     grant();
-    const auto is_over = [&] { return waiter.granted || model.epoch != epoch; };
+    const auto is_over = [&] {
+        return waiter.granted || model.epoch != epoch || waiter.is_sent_away;
+    };
     if (deadline_ns == kNever) {
         waiter.changed.wait(lock, is_over);
     } else {
@@ -78,7 +110,7 @@ bool RateLimiter::try_acquire(Instance instance) {
     turns_.park(instance);
     turns_.want(instance.model);
     grant();
-    if (std::exchange(models_.at(instance.model).waiters.at(instance.index)->granted, false)) {
+    if (std::exchange(waiter_of(instance).granted, false)) {
         return true;
     }
     turns_.leave(instance);
@@ -91,6 +123,14 @@ void RateLimiter::release(Instance instance, bool ran) {
     grant();
 }
 
+void RateLimiter::release_if_held(Instance instance) {
+    std::lock_guard lock(mutex_);
+    if (turns_.is_running(instance)) {
+        turns_.done(instance, true);
+        grant();
+    }
+}
+
 std::vector<ResourceTurns::Use> RateLimiter::uses() const {
     std::lock_guard lock(mutex_);
     return turns_.uses();
@@ -98,7 +138,7 @@ std::vector<ResourceTurns::Use> RateLimiter::uses() const {
 
 void RateLimiter::grant() {
     while (const std::optional<Instance> next = turns_.next()) {
-        Waiter& waiter = *models_.at(next->model).waiters.at(next->index);
+        Waiter& waiter = waiter_of(*next);
         waiter.granted = true;
         waiter.changed.notify_one();
     }

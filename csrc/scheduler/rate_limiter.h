@@ -39,6 +39,8 @@ class RateLimiter {
 
     // Enters a model. Errors as ResourceTurns::add.
     Result<ModelId> add(std::span<const InstanceNeeds> instances);
+    // More instances of a model, numbered behind those it has. Errors as add.
+    Status grow(ModelId model, std::span<const InstanceNeeds> instances);
     // REQUIRES: no instance of it waits or holds anything.
     void remove(ModelId model);
 
@@ -48,13 +50,22 @@ class RateLimiter {
     void wake_all(ModelId model);
     uint64_t epoch(ModelId model) const;
 
+    // The instance is to leave: it waits no longer, and looks around. Does not block.
+    void send_away(Instance instance);
+    bool is_sent_away(Instance instance) const;
+    // It has left, and needs nothing any more. REQUIRES: it neither waits nor holds anything.
+    void retire(Instance instance);
+
     // Blocks until the model has work and the instance may run: true, and it holds what it needs.
-    // False: until `deadline_ns` of the steady clock has passed, or `epoch` is outdated.
+    // False: until `deadline_ns` of the steady clock has passed, `epoch` is outdated, or the
+    // instance is sent away.
     bool acquire(Instance instance, int64_t deadline_ns, uint64_t epoch);
     // The same without waiting, as if the model had work.
     bool try_acquire(Instance instance);
     // `ran`: it took a batch and ran it.
     void release(Instance instance, bool ran);
+    // Nothing where it holds nothing.
+    void release_if_held(Instance instance);
 
     std::vector<ResourceTurns::Use> uses() const;
 
@@ -63,13 +74,18 @@ class RateLimiter {
     struct Waiter {
         std::condition_variable changed;
         bool granted = false;
+        bool is_sent_away = false;
     };
     struct Model {
         std::vector<std::unique_ptr<Waiter>> waiters;
         uint64_t epoch = 0;
     };
 
-    // Both REQUIRE mutex_.
+    // All REQUIRE mutex_.
+    Waiter& waiter_of(Instance instance) const {
+        return *models_.at(instance.model).waiters.at(instance.index);
+    }
+    void add_waiters(ModelId model, size_t count);
     void grant();
     void log_uses() const;
 

@@ -1,26 +1,48 @@
 #include "scheduler/resource_turns.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 
 namespace tritonpy {
 
-Status ResourceTurns::add(ModelId model, std::span<const InstanceNeeds> instances) {
-    TRITONPY_CHECK(!models_.contains(model));
-    Model added;
+std::vector<ResourceTurns::State> ResourceTurns::states_of(
+    std::span<const InstanceNeeds> instances) {
+    std::vector<State> states;
     for (const InstanceNeeds& given : instances) {
         State state{.needs = {}, .priority = std::max<uint32_t>(given.priority, 1)};
         for (const ResourceNeed& need : given.resources) {
             const auto device = need.global ? std::nullopt : std::optional(given.device);
             state.needs[{need.name, device}] += need.count;
         }
-        added.instances.push_back(std::move(state));
+        states.push_back(std::move(state));
     }
-    TRITONPY_RETURN_IF_ERROR(check(added.instances));
-    models_.emplace(model, std::move(added));
+    return states;
+}
+
+Status ResourceTurns::add(ModelId model, std::span<const InstanceNeeds> instances) {
+    TRITONPY_CHECK(!models_.contains(model));
+    std::vector<State> added = states_of(instances);
+    TRITONPY_RETURN_IF_ERROR(check(added));
+    models_.emplace(model, Model{.instances = std::move(added)});
     recount();
     return Status();
+}
+
+Status ResourceTurns::grow(ModelId model, std::span<const InstanceNeeds> instances) {
+    std::vector<State> added = states_of(instances);
+    TRITONPY_RETURN_IF_ERROR(check(added));
+    std::ranges::move(added, std::back_inserter(models_.at(model).instances));
+    recount();
+    return Status();
+}
+
+void ResourceTurns::retire(Instance instance) {
+    State& state = state_of(instance);
+    TRITONPY_CHECK(state.phase == Phase::kAway);
+    state.needs.clear();
+    recount();
 }
 
 void ResourceTurns::remove(ModelId model) {
@@ -195,6 +217,10 @@ const ResourceTurns::State& ResourceTurns::state_of(Instance instance) const {
 
 bool ResourceTurns::is_parked(Instance instance) const {
     return state_of(instance).phase == Phase::kParked;
+}
+
+bool ResourceTurns::is_running(Instance instance) const {
+    return state_of(instance).phase == Phase::kRunning;
 }
 
 uint64_t ResourceTurns::passed(Instance instance) const { return state_of(instance).passed; }

@@ -51,12 +51,14 @@ struct ResourceNeed {
     std::string name;
     bool global = false;
     uint64_t count = 0;
+    friend bool operator==(const ResourceNeed&, const ResourceNeed&) = default;
 };
 
 struct InstanceNeeds {
     int32_t device = 0;
     uint32_t priority = 1;  // >= 1; the larger, the fewer turns
     std::vector<ResourceNeed> resources;
+    friend bool operator==(const InstanceNeeds&, const InstanceNeeds&) = default;
 };
 
 class ResourceTurns {
@@ -74,6 +76,11 @@ class ResourceTurns {
     // A model whose instances are idle and not parked. invalid_arg, with Triton's texts, when one
     // of them could never run, or a resource is both global and of a device; then nothing changed.
     Status add(ModelId model, std::span<const InstanceNeeds> instances);
+    // More instances of a model that is there, numbered behind those it has. Errors as add.
+    Status grow(ModelId model, std::span<const InstanceNeeds> instances);
+    // The instance needs nothing any more, and never runs again. REQUIRES: it is neither parked nor
+    // running.
+    void retire(Instance instance);
     // Forgets the model. REQUIRES: no instance of it holds anything.
     void remove(ModelId model);
 
@@ -90,6 +97,7 @@ class ResourceTurns {
     void done(Instance instance, bool ran);
 
     bool is_parked(Instance instance) const;
+    bool is_running(Instance instance) const;
     // Priority times executions, as above.
     uint64_t passed(Instance instance) const;
 
@@ -128,6 +136,7 @@ class ResourceTurns {
         friend auto operator<=>(const Rank&, const Rank&) = default;
     };
 
+    static std::vector<State> states_of(std::span<const InstanceNeeds> instances);
     State& state_of(Instance instance);
     const State& state_of(Instance instance) const;
     // Needs of all instances, `candidate`'s included: the most that one of them wants of each pool.

@@ -6,7 +6,7 @@ while its config changes; which processes there are tells what was kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +49,17 @@ _CONFIG = """
 _DATA = np.zeros((1, 1), np.int64)
 
 
-def _instances(count: int, name: str = "counting") -> str:
-    return f'instance_group [ {{ name: "{name}" count: {count} kind: KIND_CPU }} ]'
+def _instances(count: int, name: str = "counting", rest: str = "") -> str:
+    return f'instance_group [ {{ name: "{name}" count: {count} kind: KIND_CPU {rest} }} ]'
+
+
+def _limited(count: int) -> str:
+    return _instances(count, rest='rate_limiter { resources [ { name: "unit" count: 1 } ] }')
+
+
+def _hurried(count: int) -> str:
+    objective = 'key: "latency_objective_microseconds" value { string_value: "3600000000" }'
+    return f"{_instances(count)} parameters {{ {objective} }}"
 
 
 def _ask(client: Client) -> tuple[int, int]:
@@ -70,7 +79,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def changing_server(repository: Path) -> Iterator[RunningServer]:
     """A server that loads what it is told to; front ends have no part in this."""
-    with RunningServer(repository, ServerOptions(("--model-control-mode", "explicit"))) as server:
+    arguments = ("--model-control-mode", "explicit", "--rate-limit", "execution_count")
+    with RunningServer(repository, ServerOptions(arguments)) as server:
         yield server
 
 
@@ -92,16 +102,22 @@ def _processes(server: RunningServer) -> set[int]:
     return {worker.pid for worker in workers_of(server)}
 
 
+@pytest.mark.parametrize("instances", [_instances, _limited, _hurried])
 def test_instances_come_and_go_and_those_that_stay_keep_what_they_know(
-    control: Client, changing_server: RunningServer, repository: Path
+    control: Client,
+    changing_server: RunningServer,
+    repository: Path,
+    instances: Callable[[int], str],
 ) -> None:
+    _write_config(repository, instances(1))
+    control.raw.load_model(_MODEL)
     first, _ = _ask(control)
     clients = SteadyClients(changing_server, ["http", "grpc"], _ask)
     try:
         clients.wait_for_a_round()
         for count in (3, 1, 2, 1):
             before = _processes(changing_server)
-            _write_config(repository, _instances(count))
+            _write_config(repository, instances(count))
             control.raw.load_model(_MODEL)
             now = _processes(changing_server)
             assert len(now) == count

@@ -30,6 +30,8 @@ class CountingFactory final : public ExecutorFactory {
     std::vector<std::string>& made_;
 };
 
+constexpr int64_t kAnHourUs = 3'600'000'000;
+
 class InstanceChanges : public testing::Test {
   protected:
     std::unique_ptr<Model> make(const ModelConfig& config) {
@@ -52,6 +54,14 @@ class InstanceChanges : public testing::Test {
                 nullptr,
                 fixture_.rate_limiter};
     }
+
+    // Needs that matter where there is a rate limiter.
+    static ModelConfig limited(size_t instances, uint64_t units) {
+        ModelConfig config = make_config("m", 1, 8, instances);
+        config.needs.assign(instances, {0, 1, {{"unit", false, units}}});
+        return config;
+    }
+    static uint64_t count_of(const RateLimiter& limiter) { return limiter.uses().at(0).count; }
 
     static std::vector<std::string> names(const Model& model) {
         std::vector<std::string> names;
@@ -117,31 +127,82 @@ TEST_F(InstanceChanges, failure_changes_nothing) {
     EXPECT_EQ(names(*model), Names{"m_0_0"});
 }
 
-TEST_F(InstanceChanges, models_that_schedule_by_instance_are_to_be_built_anew) {
+TEST_F(InstanceChanges, what_the_scheduler_has_for_each_instance_is_to_be_built_anew) {
     const ModelConfig plain = make_config();
     ModelConfig passive = make_config("m", 1, 8, 2);
     passive.instances[1].passive = true;
     EXPECT_FALSE(make(plain)->lets_instances_change(passive, context()));
     EXPECT_FALSE(make(passive)->lets_instances_change(plain, context()));
-    ModelConfig hurried = make_config();
-    hurried.batcher.latency_objective_us = 1000;
-    EXPECT_FALSE(make(hurried)->lets_instances_change(hurried, context()));
-    ModelConfig needy = make_config();
-    needy.needs = {{0, 1, {{"unit", false, 1}}}};
+    ModelConfig sequences = make_config();
+    sequences.sequences.emplace();
+    EXPECT_FALSE(make(sequences)->lets_instances_change(sequences, context()));
+    const ModelConfig needy = limited(1, 1);
     EXPECT_TRUE(make(plain)->lets_instances_change(needy, context())) << "nobody limits them";
     RateLimiter limiter({}, fixture_.log);
     fixture_.rate_limiter = &limiter;
     EXPECT_FALSE(make(plain)->lets_instances_change(needy, context()));
+    EXPECT_FALSE(make(needy)->lets_instances_change(plain, context()));
+}
+
+TEST_F(InstanceChanges, what_limited_instances_need_is_one_of_their_settings) {
+    RateLimiter limiter({}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
+    auto model = make(limited(2, 1));
+    const ModelInstance* first = model->instances()[0].get();
+    ModelConfig other = limited(2, 1);
+    other.needs[1].resources[0].count = 3;
+    ASSERT_TRUE(change(*model, other).ok());
+    EXPECT_EQ(made_.size(), 1u);
+    EXPECT_EQ(model->instances()[0].get(), first);
+    EXPECT_EQ(count_of(limiter), 3u);
+    ASSERT_TRUE(change(*model, limited(1, 1)).ok());
+    EXPECT_EQ(count_of(limiter), 1u) << "who has left needs nothing any more";
+    ASSERT_TRUE(fixture_.infer(*model, fixture_.request(1)).ok());
+    EXPECT_EQ(model->instances()[0]->run_once().kind, Pull::Kind::kBatch);
+}
+
+TEST_F(InstanceChanges, an_instance_that_could_never_run_changes_nothing) {
+    RateLimiter limiter({{"unit", 2, std::nullopt}}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
+    auto model = make(limited(1, 1));
+    EXPECT_EQ(change(*model, limited(2, 3)),
+              invalid_arg("Resource count for \"unit\" is limited to 2 which will prevent "
+                          "scheduling of one or more model instances, the minimum required count "
+                          "is 3"));
+    EXPECT_EQ(names(*model), Names{"m_0_0"});
+    ASSERT_TRUE(change(*model, limited(2, 1)).ok());
+    EXPECT_EQ(model->instances().size(), 2u);
+}
+
+TEST_F(InstanceChanges, an_instance_leaves_though_a_rival_holds_what_it_waits_for) {
+    RateLimiter limiter({}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
+    auto rival = make(limited(1, 1));
+    ASSERT_TRUE(fixture_.infer(*rival, fixture_.request(1)).ok());
+    rival->instances()[0]->take();  // and holds the only unit
+    fixture_.start_threads = true;
+    auto model = make(limited(3, 1));
+    ASSERT_TRUE(fixture_.infer(*model, fixture_.request(1)).ok());
+    ASSERT_TRUE(change(*model, limited(1, 1)).ok());
+    EXPECT_EQ(names(*model).size(), 1u);
+    EXPECT_EQ(fixture_.sink.size(), 0u);
+    rival->instances()[0]->complete();
+    EXPECT_EQ(fixture_.sink.wait_and_take(2).size(), 2u);
+    model->stop();
 }
 
 TEST_F(InstanceChanges, every_request_is_answered_while_threads_come_and_go) {
-    for (const bool has_priorities : {false, true}) {
-        SCOPED_TRACE(has_priorities);
+    enum class Kind : uint8_t { kPlain, kPriorities, kObjective, kLimited };
+    RateLimiter limiter({}, fixture_.log);
+    for (const Kind kind : {Kind::kPlain, Kind::kPriorities, Kind::kObjective, Kind::kLimited}) {
+        SCOPED_TRACE(static_cast<int>(kind));
         fixture_.start_threads = true;
+        fixture_.rate_limiter = kind == Kind::kLimited ? &limiter : nullptr;
         const auto config_of = [&](size_t instances) {
-            ModelConfig config = make_config("m", 1, 8, instances);
-            config.batcher.queue.priority_levels = has_priorities ? 2 : 0;
-            config.batcher.queue.default_priority_level = has_priorities ? 1 : 0;
+            ModelConfig config = limited(instances, 1);
+            config.batcher.queue.priority_levels = kind == Kind::kPriorities ? 2 : 0;
+            config.batcher.queue.default_priority_level = kind == Kind::kPriorities ? 1 : 0;
+            config.batcher.latency_objective_us = kind == Kind::kObjective ? kAnHourUs : 0;
             return config;
         };
         auto model = make(config_of(1));

@@ -184,5 +184,23 @@ TEST(ResourceTurnsTest, a_look_that_found_nothing_costs_no_turn) {
     EXPECT_EQ(turns.next(), std::nullopt) << "the look was had";
 }
 
+TEST(ResourceTurnsTest, instances_come_behind_the_others_and_what_leaves_needs_nothing) {
+    ResourceTurns turns({{"R1", 2, std::nullopt}});
+    const InstanceNeeds one = needs({{"R1", false, 1}});
+    const InstanceNeeds two = needs({{"R1", false, 2}});
+    const InstanceNeeds three = needs({{"R1", false, 3}});
+    ASSERT_TRUE(turns.add(1, {{one}}).ok());
+    EXPECT_EQ(turns.grow(1, {{three}}).code(), StatusCode::kInvalidArg);
+    const InstanceNeeds free = needs({{"R2", false, 4}});
+    const std::vector<InstanceNeeds> more = {two, free};
+    ASSERT_TRUE(turns.grow(1, more).ok());
+    EXPECT_EQ(turns.uses().size(), 2u);
+    const auto ran = share_out(turns, {{1, 0}, {1, 1}}, 100);
+    EXPECT_NEAR(ran.at({1, 1}), 50, 1);
+    turns.retire({1, 2});
+    ASSERT_EQ(turns.uses().size(), 1u);
+    EXPECT_EQ(turns.uses()[0].name, "R1");
+}
+
 }  // namespace
 }  // namespace tritonpy
