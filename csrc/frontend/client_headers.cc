@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <variant>
 
 #include "wire/ascii_text.h"
 #include "wire/utf8.h"
@@ -33,6 +34,17 @@ bool is_of_grpc_itself(std::string_view name) {
 void ClientHeaders::add_to(InferenceRequest& request) const {
     request.parameters.insert(request.parameters.end(), parameters.begin(), parameters.end());
     request.headers = headers;
+}
+
+size_t ClientHeaders::size() const {
+    size_t size = parameters.size() * sizeof(Parameter) + headers.size() * sizeof(RequestHeader);
+    for (const Parameter& parameter : parameters) {
+        size += parameter.name.size() + std::get<std::string>(parameter.value).size();
+    }
+    for (const RequestHeader& header : headers) {
+        size += header.name.size() + header.value.size();
+    }
+    return size;
 }
 
 Status ClientHeaderReader::read(std::string_view name, std::string_view value) {

@@ -10,9 +10,11 @@
 // A value that is no UTF-8 can be no parameter, and is left out too.
 //
 // Threads: compatible.
-// Limits: those of a request's head.
+// Limits: those of a request's head. A stream of gRPC has one for all of its requests, and counts
+// it with each.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -31,6 +33,8 @@ struct ClientHeaders {
     std::vector<RequestHeader> headers;
 
     void add_to(InferenceRequest& request) const;
+    // What a request that has them holds more; 0 where there are none.
+    size_t size() const;
 };
 
 class ClientHeaderReader {

@@ -6,7 +6,14 @@ namespace tritonpy {
 
 Result<GrpcInference*> GrpcInference::start(InferCalls& calls, std::shared_ptr<GrpcBudget> budget,
                                             std::unique_ptr<InferenceRequest> request,
-                                            GrpcCharge charge, Owner& owner) {
+                                            const ClientHeaders& headers, GrpcCharge charge,
+                                            Owner& owner) {
+    if (const size_t more = headers.size(); more > 0) {
+        if (!charge.try_resize(charge.size() + more)) {
+            return unavailable(std::string(kTooMuchHeld));
+        }
+        headers.add_to(*request);
+    }
     auto inference = std::make_unique<GrpcInference>(std::move(budget));
     TRITONPY_ASSIGN_OR_RETURN(inference->call_, calls.submit(std::move(request), *inference));
     inference->calls_ = &calls;

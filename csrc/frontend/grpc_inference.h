@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "frontend/client_headers.h"
 #include "frontend/grpc_budget.h"
 #include "frontend/infer_calls.h"
 #include "infer/request.h"
@@ -46,11 +47,12 @@ class GrpcInference final : public ResponseReceiver {
 
     explicit GrpcInference(std::shared_ptr<GrpcBudget> budget) : budget_(std::move(budget)) {}
 
-    // Hands the request to the core. Errors as InferCalls::submit; then request and charge are
-    // gone.
+    // Hands the request to the core, with the headers of its call. Errors as InferCalls::submit;
+    // unavailable where there is no room for the headers. Then request and charge are gone.
     static Result<GrpcInference*> start(InferCalls& calls, std::shared_ptr<GrpcBudget> budget,
                                         std::unique_ptr<InferenceRequest> request,
-                                        GrpcCharge charge, Owner& owner);
+                                        const ClientHeaders& headers, GrpcCharge charge,
+                                        Owner& owner);
 
     // The owner hears no more; the core is asked to stop.
     void abandon();

@@ -77,8 +77,7 @@ void GrpcStreamInfer::on_message(GrpcMessage message) {
 void GrpcStreamInfer::submit(DecodedGrpcInfer decoded, GrpcCharge charge) {
     GrpcLink& link = call_.link();
     InferCalls& calls = link.context.infer_calls;
-    InferenceRequest& request = *decoded.request;
-    headers_.add_to(request);
+    const InferenceRequest& request = *decoded.request;
     std::string request_id = request.id;
     if (Status known = resolve_label(calls.server(), decoded); !known.ok()) {
         fail_request(std::move(request_id), known, std::move(charge));
@@ -91,7 +90,7 @@ void GrpcStreamInfer::submit(DecodedGrpcInfer decoded, GrpcCharge charge) {
     }
     bool decoupled = model.value()->decoupled;
     auto inference = GrpcInference::start(calls, link.budget, std::move(decoded.request),
-                                          std::move(charge), *this);
+                                          headers_, std::move(charge), *this);
     if (inference.ok()) {
         inference.value()->in_stream() = {std::move(request_id),
                                           decoupled ? 0 : order_.add(),

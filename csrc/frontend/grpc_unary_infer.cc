@@ -50,8 +50,7 @@ Status GrpcUnaryInfer::submit(GrpcMessage message) {
     TRITONPY_ASSIGN_OR_RETURN(DecodedGrpcInfer decoded,
                               decode_infer_protobuf(message.bytes, server.pool()));
     TRITONPY_RETURN_IF_ERROR(resolve_label(server, decoded));
-    InferenceRequest& request = *decoded.request;
-    headers_.add_to(request);
+    const InferenceRequest& request = *decoded.request;
     TRITONPY_ASSIGN_OR_RETURN(auto model,
                               server.model_identity(request.model_name, request.model_version));
     if (model->decoupled) {
@@ -60,7 +59,7 @@ Status GrpcUnaryInfer::submit(GrpcMessage message) {
     message.bytes = BufferRef();  // the request has what it needs of it
     TRITONPY_ASSIGN_OR_RETURN(inference_,
                               GrpcInference::start(calls, link.budget, std::move(decoded.request),
-                                                   std::move(message.charge), *this));
+                                                   headers_, std::move(message.charge), *this));
     return Status();
 }
 

@@ -49,6 +49,8 @@ TEST_F(ClientHeadersTest, the_pattern_makes_parameters_and_rules_get_headers) {
               (std::vector<Parameter>{{"own", int64_t{1}},
                                       {"X-User", std::string("ann")},
                                       {"X-Trace", std::string("a \"b\" \\c")}}));
+    EXPECT_GT(reader.taken().size(), 2 * (6 + 3) + 7 + 9u);  // names and values
+    EXPECT_EQ(ClientHeaders().size(), 0u);
     ASSERT_EQ(request.headers.size(), 1u);
     EXPECT_EQ(request.headers[0].name, "x-user");
     EXPECT_EQ(request.headers[0].value, "ann");
