@@ -187,15 +187,23 @@ def linked_direction(source: Source) -> list[str]:
 
 
 def headers_stand_alone(source: Source) -> list[str]:
-    """Includes of our own headers name the folder, so that they are found from anywhere."""
+    """A source includes its own header first, so that compiling it shows that the header is whole.
+
+    Includes of our own headers name the folder, so that they are found from anywhere.
+    """
     if core_folder(source) is None:
         return []
     quoted = re.findall(r'^\s*#\s*include\s*"([^"]+)"', source.text, re.MULTILINE)
-    return [
+    found = [
         f"{source.path}: {name!r} is no header of csrc/"
         for name in quoted
         if not (ROOT / "csrc" / name).is_file()
     ]
+    own = source.path.removeprefix("csrc/").removesuffix(".cc") + ".h"
+    is_source_of_header = source.suffix == ".cc" and (ROOT / "csrc" / own).is_file()
+    if is_source_of_header and includes(source)[:1] != [own]:
+        found.append(f"{source.path}: must include {own} before all else")
+    return found
 
 
 RULES = (

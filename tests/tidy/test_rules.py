@@ -128,7 +128,12 @@ SAMPLES: dict[str, list[Sample]] = {
         ),
     ],
     "headers_stand_alone": [
-        Sample("csrc/base/a.cc", '#include "status.h"\n', '#include "base/status.h"\n')
+        Sample("csrc/base/a.cc", '#include "status.h"\n', '#include "base/status.h"\n'),
+        Sample(
+            "csrc/base/status.cc",
+            '#include <string>\n#include "base/status.h"\n',
+            '#include "base/status.h"\n#include <string>\n',
+        ),
     ],
     "import_direction": [
         Sample(
