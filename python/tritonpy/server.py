@@ -1,4 +1,4 @@
-"""One server from start to stop: the only place where the parts are put together.
+"""One server from start to stop; with `services` the only place where the parts are put together.
 
 Start: log, core, repository, models, front ends. Stop: nothing is ready any more, requests in
 flight are answered, loads end, front ends close, models unload, all within the exit timeout.
@@ -12,23 +12,18 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import NoReturn, Protocol, TypeAlias, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import uvloop
 
 from tritonpy import __version__
-from tritonpy.api import V2Service
 from tritonpy.core import Core, Log, LogSettings, onnxruntime_library_path
 from tritonpy.errors import InternalError, TritonError
-from tritonpy.frontends.grpc import GrpcFrontend
-from tritonpy.frontends.http import HttpFrontend, HttpListener, MetricsFrontend
-from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
-from tritonpy.metrics import MetricsApp, server_page
 from tritonpy.options import LogOptions, ServerOptions
 from tritonpy.repository import Clock, Logger, ModelRepository, open_mirrors, status_table
+from tritonpy.services import Frontend, ServedParts, Services
 from tritonpy.worker_host import WorkerHost, cache_directory
 
 # What front ends get to write answers that are already there, once nothing is in flight.
@@ -38,25 +33,7 @@ _UNLOAD_GRACE_S = 1.0
 _NS_PER_S = 1e9
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-Render: TypeAlias = Callable[[], bytes]  # makes the metrics page
 _Result = TypeVar("_Result")
-
-
-class Frontend(Protocol):
-    """Something that listens: HTTP, gRPC or metrics. Lives on one asyncio loop."""
-
-    @property
-    def name(self) -> str:
-        """The service as start-up errors call it: HTTP, GRPC or Metrics."""
-
-    async def start(self) -> None:
-        """Listen, and log that it does. UnavailableError `Socket '<a>:<p>' already in use`."""
-
-    def reload_certificates(self) -> bool:
-        """Read TLS files again; whether there are any. InvalidArgError leaves all as it was."""
-
-    async def stop(self, grace_s: float) -> None:
-        """Stop listening, give answers `grace_s` to be written, and close what is left."""
 
 
 class InFlightModel(Protocol):
@@ -277,7 +254,8 @@ async def _serve(options: ServerOptions) -> None:
     except TritonError as error:
         raise StartError(creation_failure(error)) from error
     log.info(f"tritonpy {__version__}")
-    server = Server(options, log, parts.core, parts.repository, _frontends(options, log, parts))
+    frontends = Services(options, parts).frontends()
+    server = Server(options, log, parts.core, parts.repository, frontends)
     loop = asyncio.get_running_loop()
     if options.http.tls is not None or options.grpc.tls is not None:
         loop.add_signal_handler(signal.SIGHUP, server.reload_certificates)
@@ -292,7 +270,7 @@ async def _serve(options: ServerOptions) -> None:
         _leave(parts)
 
 
-def _leave(parts: _Parts) -> NoReturn:
+def _leave(parts: ServedParts) -> NoReturn:
     """End the process with 1 here and now; the interpreter would join threads that do not end."""
     parts.workers.kill_all()
     parts.repository.remove_copies()
@@ -301,14 +279,7 @@ def _leave(parts: _Parts) -> NoReturn:
     os._exit(1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    core: Core
-    repository: ModelRepository
-    workers: WorkerHost
-
-
-def _parts(options: ServerOptions, log: Log) -> _Parts:
+def _parts(options: ServerOptions, log: Log) -> ServedParts:
     workers = WorkerHost(
         log,
         cache_directory(os.environ),
@@ -323,50 +294,7 @@ def _parts(options: ServerOptions, log: Log) -> _Parts:
     )
     workers.models.attach(repository, core)
     workers.on_health_change(repository.note_change)
-    return _Parts(core, repository, workers)
-
-
-def _frontends(options: ServerOptions, log: Log, parts: _Parts) -> tuple[Frontend, ...]:
-    """Return what listens, in the order in which it starts. Runs on the server's loop."""
-    core, repository = parts.core, parts.repository
-    service = V2Service(
-        repository,
-        core,
-        log.settings,
-        server_name=options.server_id,
-        server_version=__version__,
-        strict_readiness=options.strict_readiness,
-        checks=parts.workers,
-        rollouts=repository.rollouts,
-    )
-    metrics = options.metrics
-    page = server_page(repository, core, parts.workers.metrics, metrics)
-    render = page.render if metrics.enabled else None
-    listener = HttpListener(MetricsApp(page), metrics.address, metrics.port)
-    make = _native_services if options.frontend == "native" else _python_services
-    grpc, http = make(options, core, service, log, render)
-    candidates: tuple[tuple[bool, Frontend], ...] = (
-        (options.grpc.enabled, grpc),
-        (options.http.enabled, http),
-        (metrics.enabled, MetricsFrontend(listener, log)),
-    )
-    return tuple(frontend for enabled, frontend in candidates if enabled)
-
-
-def _native_services(
-    options: ServerOptions, core: Core, service: V2Service, log: Log, render: Render | None
-) -> tuple[Frontend, Frontend]:
-    io = IoService(options.connections, core, service)
-    grpc = NativeGrpcFrontend(options.grpc, io, service, log)
-    return grpc, NativeHttpFrontend(options.http, io, core, service, log, render)
-
-
-def _python_services(
-    options: ServerOptions, core: Core, service: V2Service, log: Log, render: Render | None
-) -> tuple[Frontend, Frontend]:
-    idle_timeout_s = options.connections.idle_timeout_s
-    grpc = GrpcFrontend(options.grpc, core, service, log, idle_timeout_s)
-    return grpc, HttpFrontend(options.http, core, service, log, render, idle_timeout_s)
+    return ServedParts(log, core, repository, workers)
 
 
 def creation_failure(error: TritonError) -> str:

@@ -24,10 +24,11 @@ LEVELS = {
     "inspection": 6,
     "frontends": 7,
     "metrics": 7,
-    "server": 8,
-    "cli": 9,
-    "__main__": 10,
-    "__init__": 10,
+    "services": 8,
+    "server": 9,
+    "cli": 10,
+    "__main__": 11,
+    "__init__": 11,
 }
 # Which parts may know a transport; everything else is transport-free.
 TRANSPORTS = frozenset(("grpc", "grpc_health", "grpc_reflection", "starlette", "uvicorn"))

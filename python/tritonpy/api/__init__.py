@@ -1,6 +1,8 @@
-"""The V2 protocol without a transport."""
+"""The V2 protocol without a transport.
 
-from tritonpy.api.generate import generate_answer, generate_request
+Its generate extension is a module to itself, `api.generate`, because it brings numpy.
+"""
+
 from tritonpy.api.messages import (
     ModelMetadata,
     ServerMetadata,
@@ -21,6 +23,4 @@ __all__ = [
     "TensorMetadata",
     "V2Service",
     "VersionStatistics",
-    "generate_answer",
-    "generate_request",
 ]

@@ -1,11 +1,18 @@
-"""Tensors of the core as numpy arrays, and back."""
+"""Tensors of the core as numpy arrays, and back.
+
+numpy is imported by who makes the first array: it takes an eighth of a second, and a server with
+native sockets has answered its first requests by then.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from tritonpy import _core
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _WIRE_TYPE_OF_KIND = {
     "b1": "BOOL",
@@ -21,14 +28,16 @@ _WIRE_TYPE_OF_KIND = {
     "f4": "FP32",
     "f8": "FP64",
 }
-_DTYPE_OF_WIRE_TYPE = {wire: np.dtype(kind) for kind, wire in _WIRE_TYPE_OF_KIND.items()}
-_DTYPE_OF_WIRE_TYPE["BF16"] = np.dtype("u2")  # numpy has no bfloat16: its bit patterns
+_KIND_OF_WIRE_TYPE = {wire: kind for kind, wire in _WIRE_TYPE_OF_KIND.items()}
+_KIND_OF_WIRE_TYPE["BF16"] = "u2"  # numpy has no bfloat16: its bit patterns
 
 
 def core_input(
     name: str, array: npt.NDArray[np.generic]
 ) -> tuple[str, str, tuple[int, ...], object]:
     """Lower one array for the core; its memory is borrowed unless it must be made contiguous."""
+    import numpy as np
+
     if array.dtype.kind in "OSU":
         serialised = bytearray()
         for element in array.ravel().tolist():
@@ -41,9 +50,11 @@ def core_input(
 
 def array_of(view: _core.TensorView) -> npt.NDArray[np.generic]:
     """Return one output as a read-only array that borrows the core's memory (BYTES: a copy)."""
+    import numpy as np
+
     if view.data_type == "BYTES":
         array = np.empty(len(elements := _core.unpack_bytes(view)), dtype=object)
         array[:] = elements
     else:
-        array = np.frombuffer(memoryview(view), dtype=_DTYPE_OF_WIRE_TYPE[view.data_type])
+        array = np.frombuffer(memoryview(view), dtype=_KIND_OF_WIRE_TYPE[view.data_type])
     return array.reshape(view.shape)

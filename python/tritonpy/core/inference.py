@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from tritonpy import _core
 from tritonpy.core.arrays import array_of, core_input
 from tritonpy.core.response_stream import MessageStream, ResponseStream, TensorStream
 from tritonpy.core.status import core_errors
 from tritonpy.errors import InternalError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _Answer = TypeVar("_Answer")
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]  # of HTTP, names in any case

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonpy.api import TensorMetadata, generate_answer, generate_request
+from tritonpy.api import TensorMetadata
+from tritonpy.api.generate import generate_answer, generate_request
 from tritonpy.core import InferRequest, OutputTensor, StreamedResult
 from tritonpy.errors import InternalError, InvalidArgError, TritonError
 

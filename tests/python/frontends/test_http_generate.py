@@ -298,6 +298,7 @@ def bridge() -> Iterator[FakeBridge]:
 def _serve(bridge: FakeBridge, inference: FakeStreaming) -> BridgeServer:
     server = BridgeServer(bridge)
     server.open_with(EventKind.HTTP_REQUEST, partial(HttpCall, _app(inference), Log()))
+    server.start()
     return server
 
 

@@ -43,6 +43,7 @@ def _serve(bridge: FakeBridge, calls: CallTable) -> BridgeServer:
     log.configure(LogSettings(error=False))
     server = BridgeServer(bridge)
     server.open_with(EventKind.GRPC_CALL, partial(GrpcCall, calls, log))
+    server.start()
     return server
 
 

@@ -57,6 +57,7 @@ def _quiet_log() -> Log:
 def _serve(bridge: FakeBridge, app: ASGIApp) -> BridgeServer:
     server = BridgeServer(bridge)
     server.open_with(EventKind.HTTP_REQUEST, partial(HttpCall, app, _quiet_log()))
+    server.start()
     return server
 
 

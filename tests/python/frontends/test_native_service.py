@@ -21,6 +21,7 @@ from tritonpy.api import V2Service
 from tritonpy.core import EventKind
 from tritonpy.errors import InvalidArgError, UnavailableError
 from tritonpy.frontends.native import IoService, NativeGrpcFrontend, NativeHttpFrontend
+from tritonpy.frontends.native.control_plane import NativeControlPlane
 from tritonpy.options import ConnectionOptions, GrpcOptions, HttpOptions
 
 
@@ -88,7 +89,7 @@ def _untyped(double: object) -> Any:
 
 
 class _Scene:
-    """Both services over one front end."""
+    """Both services and the control plane over one front end."""
 
     def __init__(self, frontend: _FakeFrontend) -> None:
         self.frontend = frontend
@@ -107,17 +108,20 @@ class _Scene:
         self.io = IoService(ConnectionOptions(), self.core, service)
         address = "127.0.0.1"
         grpc, http = GrpcOptions(address=address, port=0), HttpOptions(address=address, port=0)
-        self.grpc = NativeGrpcFrontend(grpc, self.io, service, log)
-        self.http = NativeHttpFrontend(http, self.io, self.core, service, log, None)
+        self.grpc = NativeGrpcFrontend(grpc, self.io, log)
+        self.http = NativeHttpFrontend(http, self.io, log)
+        self.control = NativeControlPlane(self.io, self.core, service, log, 2**20, None)
 
     async def start(self) -> None:
-        """Start both, as the server does."""
+        """Start all, as the server does."""
         await self.grpc.start()
         await self.http.start()
+        await self.control.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Stop both, as the server does."""
-        await asyncio.gather(self.http.stop(grace_s), self.grpc.stop(grace_s))
+        """Stop all, as the server does."""
+        services = (self.control, self.http, self.grpc)
+        await asyncio.gather(*(each.stop(grace_s) for each in services))
 
 
 @pytest.fixture
@@ -141,6 +145,23 @@ async def test_services_share_one_front_end_and_say_where_they_listen(
     ]
     await scene.stop(1)
     assert frontend.journal[2:] == ["finish 1", "stop, wait True"]
+
+
+async def test_call_that_comes_before_the_control_plane_waits_for_it(
+    frontend: _FakeFrontend,
+) -> None:
+    scene = _Scene(frontend)
+    await scene.grpc.start()
+    await scene.http.start()
+    metadata = event(EventKind.HTTP_REQUEST, method="GET", target=b"/v2")
+    asking = asyncio.ensure_future(frontend.happen(metadata))
+    await settle()
+    assert not asking.done()  # nobody has taken it
+    await scene.control.start()
+    await asking
+    await frontend.all_ended(1)
+    assert [one.status for one in frontend.answers if isinstance(one, Head)] == [200]
+    await scene.stop(1)
 
 
 async def test_health_is_told_before_anybody_can_ask(frontend: _FakeFrontend) -> None:

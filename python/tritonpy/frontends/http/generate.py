@@ -16,7 +16,8 @@ from typing import Final, NamedTuple, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tritonpy.api import V2Service, generate_answer, generate_request
+from tritonpy.api import V2Service
+from tritonpy.api.generate import generate_answer, generate_request
 from tritonpy.core import InferRequest, Log, StreamedResult, encode_error_json
 from tritonpy.errors import InternalError, InvalidArgError, TritonError, UnavailableError
 from tritonpy.frontends.http.error_answer import EXITING, Headers, error_answer

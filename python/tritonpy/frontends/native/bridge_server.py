@@ -56,11 +56,14 @@ class BridgeServer:
         self._calls: dict[int, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(bridge.fileno(), self._serve)
 
     def open_with(self, kind: EventKind, opener: Opener) -> None:
         """Let calls that begin with such an event be made by `opener`."""
         self._openers[kind] = opener
+
+    def start(self) -> None:
+        """Serve what happened so far, and what happens. REQUIRES: who opens calls is known."""
+        self._loop.add_reader(self._bridge.fileno(), self._serve)
 
     async def cut_off(self) -> None:
         """Cancel what runs and wait until all of it has said its last."""
