@@ -1,7 +1,8 @@
 """What tells a model from its namesakes in other repositories: `<namespace>/<name>`.
 
-A namespace is the path of a repository, so an identifier is where the model is. Without
-`--model-namespacing` there is none, and a model's identifier is its name. Names have no '/'.
+A namespace is the path of a repository, or the address of one in a cloud, so an identifier is
+where the model is. Without `--model-namespacing` there is none, and a model's identifier is its
+name. Names have no '/'.
 """
 
 from __future__ import annotations

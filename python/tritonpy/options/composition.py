@@ -112,6 +112,8 @@ def _repository_options(line: CommandLine, environment: Mapping[str, str]) -> Re
         paths=tuple(Path(path) for path in _repositories(line) if "://" not in path),
         clouds=tuple(path for path in _repositories(line) if "://" in path),
         cloud_cache=_cloud_cache(line),
+        cloud_timeout_s=line.value("cloud-timeout-secs", int),
+        cloud_attempts=line.value("cloud-attempts", int),
         model_file=_model_file(line),
         control_mode=ControlMode(mode),
         poll_interval_s=line.value("repository-poll-secs", int),

@@ -22,6 +22,8 @@ class RepositoryOptions:
     paths: tuple[Path, ...] = ()
     clouds: tuple[str, ...] = ()  # URLs of more repositories
     cloud_cache: Path | None = None  # where copies of those stay for the next server
+    cloud_timeout_s: float = 15  # what a cloud may say nothing for
+    cloud_attempts: int = 3  # of each request to one
     model_file: Path | None = None  # one model file instead of directories
     control_mode: ControlMode = ControlMode.NONE
     poll_interval_s: int = 15  # poll mode only; 0: never look again

@@ -138,7 +138,9 @@ _REPOSITORY = Section(
             "loaded or unloaded as soon as its files are complete.",
         ),
         _list("load-model", text, "name", "Load this model at start, * for all (explicit mode)."),
-        _text("cloud-cache-directory", "", "Keep copies of s3://, gs:// and as:// here."),
+        _text("cloud-cache-directory", "", "Keep copies here, and serve them if a cloud is away."),
+        _int("cloud-timeout-secs", 15, "How long a cloud may be silent.", read=_POSITIVE),
+        _int("cloud-attempts", 3, "How often requests to an S3 are tried.", read=_POSITIVE),
         _int("repository-poll-secs", 15, "How often poll mode looks for changes; 0: never."),
         _text("model-config-name", "", "Use configs/<string>.pbtxt of a model where it exists."),
         OptionSpec(
@@ -166,12 +168,11 @@ _HTTP = Section(
         _bool("reuse-http-port", False, "Let several servers listen at the HTTP port."),
         _text("http-header-forward-pattern", "", "Headers that become request parameters."),
         _int("http-thread-count", 8, "Threads that serve HTTP.", _NONE, _THREADS),
-        OptionSpec(
+        _int(
             "http-max-input-size",
-            integer(-INT64_MAX, INT64_MAX),
-            "integer",
             64 * 1024 * 1024,
             "Bytes that one HTTP request may have.",
+            read=integer(-INT64_MAX, INT64_MAX),
         ),
         *_tls_options("http"),
         _list("http-restricted-api", restriction, "rule", "Calls that need a header.", _NONE),

@@ -67,11 +67,14 @@ class RepositoryLayout:
         model_file: Path | None = None,
         *,
         namespacing: bool = False,
+        namespaces: Mapping[Path, str] | None = None,
     ) -> None:
+        """`namespaces` are those of repositories whose place is not what they are called."""
         for given in repositories:
             _require_readable(given)
         self._repositories = tuple(dict.fromkeys(path.resolve() for path in repositories))
         self._namespacing = namespacing
+        self._namespaces = namespaces or {}
         self._log = log
         self._lock = threading.Lock()
         self._unreadable: set[Path] = set()  # those that the log says so of
@@ -126,7 +129,7 @@ class RepositoryLayout:
         return within if within in found else found[0] if len(found) == 1 else ""
 
     def _location(self, repository: Path, name: str) -> ModelLocation:
-        namespace = str(repository) if self._namespacing else ""
+        namespace = self._namespaces.get(repository, str(repository)) if self._namespacing else ""
         return ModelLocation(name, repository / name, namespace=namespace)
 
     def _directories_of(self, repository: Path) -> list[Path]:

@@ -152,9 +152,7 @@ class ModelTable:
             self._on_demand.withdraw(name)
         self._rollouts.unloaded(name)
         self._entry(name).unload()
-        namesakes = [self.find(one) for one in self.called(name_of(name))]
-        if not any(entry is not None and entry.served for entry in namesakes):
-            self._mirrors.release(name_of(name))
+        self._mirrors.release(name)
 
     def evict(self, name: str, patience_s: float) -> bool:
         """Take a model out of memory for others, as ModelEntry; whether it is out."""
@@ -247,7 +245,7 @@ class ModelTable:
 
     def _fetch(self, name: str) -> None:
         try:
-            self._mirrors.fetch(name_of(name))
+            self._mirrors.fetch(name, serves=bool(self._entry(name).served))
         except TritonError as error:
             if not self._entry(name).served:
                 self._lifecycle.model_failed(name, failure_reason(error))

@@ -62,14 +62,7 @@ class ModelRepository:
         self._log = log
         self._options = options
         self._mirrors = mirrors or Mirrors(log)
-        paths = (*options.paths, *self._mirrors.directories)
-        try:
-            self._layout = RepositoryLayout(
-                paths, log, options.model_file, namespacing=options.model_namespacing
-            )
-        except TritonError:
-            self._mirrors.close()
-            raise
+        self._layout = self._make_layout()
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._lifecycle = Lifecycle(self._tell_listeners)
         clock, python_models = clock or Clock(), python_models or NoPythonModels()
@@ -284,6 +277,20 @@ class ModelRepository:
         models = self._layout.models()
         return list(self._watch.begin(self._mirrors.trees(models)) if self._polls else models)
 
+    def _make_layout(self) -> RepositoryLayout:
+        options, mirrors = self._options, self._mirrors
+        try:
+            return RepositoryLayout(
+                (*options.paths, *mirrors.directories),
+                self._log,
+                options.model_file,
+                namespacing=options.model_namespacing,
+                namespaces=mirrors.namespaces,
+            )
+        except TritonError:
+            mirrors.close()
+            raise
+
     def _make_table(self, clock: Clock, make_loader: MakeLoader) -> ModelTable:
         return ModelTable(
             self._core,
@@ -349,8 +356,14 @@ class ModelRepository:
             for name in self._models.identifiers()
             if name not in changed
             and not self.ready_versions(name)
-            and not set(changed).isdisjoint(self._models.composing(name, None))
+            and not set(changed).isdisjoint(self._needs(name))
         ]
+
+    def _needs(self, name: str) -> Sequence[str]:
+        try:
+            return self._models.composing(name, None)
+        except TritonError:  # it does not come from its cloud, and the log says so
+            return ()
 
     def _load_together(self, names: Sequence[str]) -> bool:
         """Load models, each after what it needs; return whether all of them serve. Blocks."""

@@ -15,7 +15,6 @@ from tritonpy.errors import InvalidArgError
 from tritonpy.repository.cloud.url import CloudUrl
 
 CREDENTIAL_PATH: Final = "TRITON_CLOUD_CREDENTIAL_PATH"
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S, _ATTEMPTS = 10, 60, 3
 _S3_VARIABLES: Final = {
     "key_id": "AWS_ACCESS_KEY_ID",
     "secret_key": "AWS_SECRET_ACCESS_KEY",
@@ -45,13 +44,7 @@ def filesystem_arguments(url: CloudUrl, environment: Mapping[str, str]) -> dict[
 
 
 def _s3_arguments(url: CloudUrl, entry: Mapping[str, str]) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "config_kwargs": {
-            "connect_timeout": _CONNECT_TIMEOUT_S,
-            "read_timeout": _READ_TIMEOUT_S,
-            "retries": {"max_attempts": _ATTEMPTS},
-        }
-    }
+    arguments: dict[str, Any] = {}
     if entry.get("key_id") and entry.get("secret_key"):
         arguments |= {"key": entry["key_id"], "secret": entry["secret_key"]}
         if entry.get("session_token"):
@@ -62,7 +55,7 @@ def _s3_arguments(url: CloudUrl, entry: Mapping[str, str]) -> dict[str, Any]:
         arguments["client_kwargs"] = {"region_name": entry["region"]}
     if url.endpoint:
         arguments["endpoint_url"] = url.endpoint
-        arguments["config_kwargs"]["s3"] = {"addressing_style": "path"}
+        arguments["config_kwargs"] = {"s3": {"addressing_style": "path"}}
     return arguments
 
 

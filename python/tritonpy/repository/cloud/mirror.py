@@ -18,7 +18,12 @@ from dataclasses import astuple
 from pathlib import Path, PurePosixPath
 
 from tritonpy.errors import InvalidArgError, UnavailableError
-from tritonpy.repository.cloud.remote_tree import Listing, RemoteFile, RemoteTree
+from tritonpy.repository.cloud.remote_tree import (
+    Listing,
+    RemoteFile,
+    RemoteTree,
+    is_model_name,
+)
 
 _COPIES = ".copies"  # hidden from the layout
 _NOTHING = "nothing"  # the copy of a model that was not fetched yet
@@ -47,6 +52,8 @@ class CloudMirror:
         (self._copies / _NOTHING).mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._listings: dict[str, Listing] = {}
+        self._missed: set[str] = set()  # did not come when it was last fetched
+        self._retries: dict[str, int] = {}  # looks that found a model missed
         self._held = self._read_held()
 
     @property
@@ -54,12 +61,20 @@ class CloudMirror:
         """The repository as the operator calls it."""
         return self._remote.url.text
 
+    @property
+    def namespace(self) -> str:
+        """The repository in the identifiers of models."""
+        return self.name.rstrip("/")
+
     def look(self) -> None:
         """List the remote repository; models come and go, and none is fetched. Blocks."""
         listings = self._remote.models()
         with self._lock:
             gone = self._listings.keys() - listings.keys()
             self._listings = listings
+            for name in self._missed:
+                self._retries[name] = self._retries.get(name, 0) + 1
+            self._missed.clear()
         for name in listings:
             self._show(name)
         for name in gone:
@@ -70,11 +85,42 @@ class CloudMirror:
         with self._lock:
             return self._listings.get(name, frozenset())
 
+    def retries(self, name: str) -> int:
+        """Return how many looks came after a fetch of a model that failed: each is a reason to
+        try again, although the remote lists what it did.
+        """
+        with self._lock:
+            return self._retries.get(name, 0)
+
+    def holds(self, name: str) -> bool:
+        """Return whether there is a copy of a model, be it an old one."""
+        return name in self._held
+
+    @property
+    def held(self) -> int:
+        """How many models there are copies of."""
+        return len(self._held)
+
     def fetch(self, name: str, *, look: bool) -> None:
         """Bring a model here as the last look saw it, or with `look` as it is now. Blocks.
 
         Raises TritonError where that fails, or the model changes meanwhile; what was there stays.
         """
+        try:
+            self._fetch(name, look)
+        except UnavailableError:
+            with self._lock:
+                self._missed.add(name)
+            raise
+
+    def release(self, name: str) -> None:
+        """Give back the disk space of a model that nobody serves."""
+        if self._held.pop(name, None) is not None:
+            copy = self._copy_of(name)
+            self._point(name, _NOTHING)
+            _remove(copy)
+
+    def _fetch(self, name: str, look: bool) -> None:
         if look and not self._look_at(name):
             return
         listing = self.listing(name)
@@ -95,15 +141,8 @@ class CloudMirror:
         self._held[name] = listing
         _remove(old)
 
-    def release(self, name: str) -> None:
-        """Give back the disk space of a model that nobody serves."""
-        if self._held.pop(name, None) is not None:
-            copy = self._copy_of(name)
-            self._point(name, _NOTHING)
-            _remove(copy)
-
     def _look_at(self, name: str) -> bool:
-        if not name or name.startswith(".") or "/" in name:
+        if not is_model_name(name):
             return False
         listing = self._remote.model(name)
         with self._lock:

@@ -12,9 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tritonpy.config.identifier import name_of, namespace_of
 from tritonpy.errors import InvalidArgError, TritonError, UnavailableError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository.cloud.mirror import CloudMirror
+from tritonpy.repository.cloud.patience import Patience
 from tritonpy.repository.cloud.remote_tree import RemoteTree, no_client, open_remote_tree
 from tritonpy.repository.layout import Logger, ModelLocation
 from tritonpy.repository.model_trees import ModelTree, TreeEntry, read_trees
@@ -49,7 +51,8 @@ class Mirrors:
     def add(self, remote: RemoteTree, place: Path | None = None) -> None:
         """Mirror one repository, in a temporary directory of `place` unless copies are kept.
 
-        InternalError with Triton's text where it cannot be read. Blocks on the network.
+        InternalError with Triton's text where it cannot be read and no copies are kept; those serve
+        until it can. Blocks on the network.
         """
         if self._cache is None:
             directory = self._temporary(place)
@@ -59,13 +62,24 @@ class Mirrors:
         try:
             mirror.look()
         except TritonError as error:
-            raise no_client(remote, error) from error
+            if not mirror.held:
+                raise no_client(remote, error) from error
+            self._note_unreadable(mirror, error)
+            self._log.warning(
+                f"model repository '{mirror.name}': serving the copies of {mirror.held} models in "
+                f"'{self._cache}', which may be old"
+            )
         self._mirrors = (*self._mirrors, mirror)
 
     @property
     def directories(self) -> tuple[Path, ...]:
         """Where the repositories are on this machine."""
         return tuple(mirror.directory for mirror in self._mirrors)
+
+    @property
+    def namespaces(self) -> dict[Path, str]:
+        """What each of the directories is called by whoever names a model's repository."""
+        return {mirror.directory: mirror.namespace for mirror in self._mirrors}
 
     def look(self) -> None:
         """List every repository; one that cannot be read stays as it was seen last. Blocks."""
@@ -74,12 +88,11 @@ class Mirrors:
                 mirror.look()
             except TritonError as error:
                 if mirror.name not in self._unreadable:
-                    self._unreadable.add(mirror.name)
-                    self._log.warning(
-                        f"model repository '{mirror.name}' cannot be read: {error.message}"
-                    )
+                    self._note_unreadable(mirror, error)
             else:
-                self._unreadable.discard(mirror.name)
+                if mirror.name in self._unreadable:
+                    self._unreadable.remove(mirror.name)
+                    self._log.info(f"model repository '{mirror.name}' can be read again")
 
     def trees(self, models: Mapping[str, Iterable[ModelLocation]]) -> dict[str, ModelTree]:
         """Return as read_trees, but of what is in a cloud what the last look saw there."""
@@ -97,20 +110,33 @@ class Mirrors:
                     (f"{mirror.name}/{place.name}/{file.path}", 0, file.size, file.identity)
                     for file in mirror.listing(place.name)
                 }
+                away[name].add((mirror.name, mirror.retries(place.name), 0, ""))
         return {name: tree | away[name] for name, tree in read_trees(here).items()}
 
-    def fetch(self, name: str) -> None:
-        """Bring a model here from wherever it is, if it is in a cloud. Blocks; raises TritonError
-        where that fails, and leaves what was there.
-        """
-        for mirror in self._mirrors:
-            mirror.fetch(name, look=self._look_before_fetch)
+    def fetch(self, identifier: str, *, serves: bool = False) -> None:
+        """Bring a model here from wherever it is, if it is in a cloud. Blocks.
 
-    def release(self, name: str) -> None:
+        Raises TritonError where that fails, and leaves what was there. A copy that was kept will do
+        for a model of which nothing `serves`.
+        """
+        name = name_of(identifier)
+        for mirror in self._mirrors_of(identifier):
+            try:
+                mirror.fetch(name, look=self._look_before_fetch)
+            except UnavailableError as error:
+                if serves or self._cache is None or not mirror.holds(name):
+                    raise
+                self._require_running()
+                self._log.warning(
+                    f"'{mirror.name}/{name}' is loaded from its copy in '{self._cache}', which may "
+                    f"be old: {error.message}"
+                )
+
+    def release(self, identifier: str) -> None:
         """Give back the disk space of a model that nobody serves, unless copies are kept."""
         if self._cache is None:
-            for mirror in self._mirrors:
-                mirror.release(name)
+            for mirror in self._mirrors_of(identifier):
+                mirror.release(name_of(identifier))
 
     def stop(self) -> None:
         """Let fetches that run fail soon, and none begin; returns at once."""
@@ -125,6 +151,14 @@ class Mirrors:
     def remove(self) -> None:
         """Remove the copies that are not kept, whoever still uses them."""
         self._places.close()
+
+    def _mirrors_of(self, identifier: str) -> list[CloudMirror]:
+        namespace = namespace_of(identifier)
+        return [one for one in self._mirrors if namespace in ("", one.namespace)]
+
+    def _note_unreadable(self, mirror: CloudMirror, error: TritonError) -> None:
+        self._unreadable.add(mirror.name)
+        self._log.warning(f"model repository '{mirror.name}' cannot be read: {error.message}")
 
     def _require_running(self) -> None:
         if self._stopping.is_set():
@@ -158,10 +192,11 @@ def open_mirrors(
     """
     # Who polls loads what two looks agree on; who is asked for a model loads what there is.
     is_asked = options.control_mode is ControlMode.EXPLICIT
+    patience = Patience(options.cloud_timeout_s, options.cloud_attempts)
     mirrors = Mirrors(log, cache=options.cloud_cache, look_before_fetch=is_asked)
     try:
         for repository in options.clouds:
-            remote = open_remote_tree(repository, environment)
+            remote = open_remote_tree(repository, environment, patience)
             mirrors.add(remote, _mount(remote.url.scheme, environment))
     except BaseException:
         mirrors.close()

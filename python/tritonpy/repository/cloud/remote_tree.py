@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from tritonpy.errors import InternalError, TritonError, UnavailableError, UnsupportedError
 from tritonpy.repository.cloud.credentials import filesystem_arguments
+from tritonpy.repository.cloud.patience import Patience
 from tritonpy.repository.cloud.url import CloudUrl, parse_cloud_url
 
 # By scheme: fsspec's protocol, the extra of pip, and what Triton says when there is no way in.
@@ -20,6 +22,7 @@ _CLOUDS: Final = {
 }
 # What says of an object whether it is the same: the first of these that a cloud has.
 _IDENTITIES: Final = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime")
+_NAME_BYTES_MAX: Final = 255  # of a directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class RemoteTree:
         models: dict[str, set[RemoteFile]] = {}
         for path, file in self._find(self.url.path).items():
             name, separator, rest = path.partition("/")
-            if separator and not name.startswith("."):
+            if separator and is_model_name(name):
                 files = models.setdefault(name, set())
                 if rest:
                     files.add(_remote_file(rest, file))
@@ -96,16 +99,28 @@ class RemoteTree:
         return {path[start:]: file for path, file in paths.items() if path.startswith(root + "/")}
 
 
-def open_remote_tree(text: str, environment: Mapping[str, str]) -> RemoteTree:
+def is_model_name(name: str) -> bool:
+    """Return whether a directory of models can have it. (Objects may be called anything.)"""
+    is_plain = bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
+    return is_plain and len(os.fsencode(name)) <= _NAME_BYTES_MAX
+
+
+def open_remote_tree(
+    text: str, environment: Mapping[str, str], patience: Patience | None = None
+) -> RemoteTree:
     """Connect to a repository. InvalidArgError for what it is called, UnsupportedError where the
     package for its cloud is missing, InternalError with Triton's text where it lets nobody in.
     """
     url = parse_cloud_url(text)
     protocol, extra, refusal = _CLOUDS[url.scheme]
     arguments = filesystem_arguments(url, environment)
+    patience = patience or Patience()
     try:
         import fsspec
 
+        for name, value in patience.arguments(url.scheme).items():
+            given = arguments.get(name)
+            arguments[name] = {**value, **given} if given else value
         identity = arguments.pop("azure_identity", None)
         if identity is not None:
             arguments["credential"] = _azure_credential(*identity)
@@ -118,22 +133,27 @@ def open_remote_tree(text: str, environment: Mapping[str, str]) -> RemoteTree:
             f"pip install 'tritonpy[{extra}]'"
         ) from error
     except Exception as error:  # each cloud's client has its own
-        raise refused(refusal, error) from error
+        raise refused(url, refusal, error) from error
+    if url.scheme == "s3":
+        patience.apply(filesystem)
     return RemoteTree(url, filesystem)
 
 
 def no_client(tree: RemoteTree, error: TritonError) -> InternalError:
     """Return Triton's text for a repository that cannot be read from the start."""
     cause = error.__cause__
-    return refused(_CLOUDS[tree.url.scheme][2], cause if cause is not None else error)
+    return refused(tree.url, _CLOUDS[tree.url.scheme][2], cause if cause is not None else error)
 
 
-def refused(text: str, error: BaseException) -> InternalError:
-    """Return Triton's `text` with the name and the words of what went wrong."""
+def refused(url: CloudUrl, text: str, error: BaseException) -> InternalError:
+    """Return Triton's `text` with the name and the words of what went wrong, and where."""
     cause = error.__cause__ or error
     response = getattr(cause, "response", None)  # of botocore
     name = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return InternalError(f"{text} Exception: '{name or type(cause).__name__}' Message: '{error}'")
+    return InternalError(
+        f"{text} Exception: '{name or type(cause).__name__}' Message: '{error}' "
+        f"(model repository '{url.text}')"
+    )
 
 
 def _azure_credential(kind: str, client_id: str) -> Any:

@@ -13,6 +13,7 @@ from tritonpy.errors import InvalidArgError, TritonError
 from tritonpy.options import RepositoryOptions
 from tritonpy.repository.cloud.credentials import CREDENTIAL_PATH, filesystem_arguments
 from tritonpy.repository.cloud.mirrors import open_mirrors
+from tritonpy.repository.cloud.patience import Patience
 from tritonpy.repository.cloud.remote_tree import open_remote_tree
 from tritonpy.repository.cloud.url import CloudUrl, parse_cloud_url
 
@@ -143,3 +144,53 @@ def test_a_mount_directory_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgError) as error:
         open_mirrors(RepositoryOptions(clouds=("s3://b",)), environment, RecordingLog())
     assert error.value.message == f"TRITON_AWS_MOUNT_DIRECTORY '{absent}' is not a directory"
+
+
+def test_each_client_is_told_how_long_to_wait() -> None:
+    patience = Patience(timeout_s=6, attempts=4)
+    assert patience.arguments("s3")["config_kwargs"] == {
+        "connect_timeout": 2,
+        "read_timeout": 6,
+        "retries": {"mode": "standard", "total_max_attempts": 4},
+    }
+    silence = patience.arguments("gs")["requests_timeout"]
+    assert (silence.total, silence.sock_connect, silence.sock_read) == (None, 2, 6)
+    assert patience.arguments("as") == {"connection_timeout": 2, "read_timeout": 6}
+
+
+def test_credentials_of_each_form_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    entries = {
+        "s3": {
+            "s3://a": {"key_id": "k", "secret_key": "s", "region": "r", "session_token": "t"},
+            "s3://b": {"profile": "p", "region": ""},
+        },
+        "as": {
+            "as://a": {"account_str": "n", "account_key": "k"},
+            "as://b": {"account_str": "n", "auth_type": "default", "client_id": "i"},
+        },
+    }
+    file.write_text(json.dumps(entries))
+    environment = {CREDENTIAL_PATH: str(file), "AZURE_STORAGE_KEY": "ignored"}
+    assert _arguments("s3://a/m", environment) == {
+        "key": "k",
+        "secret": "s",
+        "token": "t",
+        "client_kwargs": {"region_name": "r"},
+    }
+    assert _arguments("s3://b/m", environment) == {"profile": "p"}
+    assert _arguments("as://a/c", environment) == {"account_name": "n", "account_key": "k"}
+    assert _arguments("as://b/c", environment) == {
+        "account_name": "n",
+        "azure_identity": ("default", "i"),
+    }
+
+
+def test_a_secret_is_not_in_what_is_said_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    environment = {CREDENTIAL_PATH: str(file)}
+    for content in ('{"s3": {"": {"secret_key": "of-mine"}', '{"s3": {"": ["of-mine"]}}'):
+        file.write_text(content)
+        with pytest.raises(InvalidArgError) as error:
+            _arguments("s3://a/m", environment)
+        assert "of-mine" not in error.value.message

@@ -173,8 +173,75 @@ def test_who_is_not_let_in_does_not_start(remote: Remote) -> None:
     with pytest.raises(InternalError) as error:
         mirrors.add(RemoteTree(CloudUrl("as://a/bucket", "as", "bucket"), remote))
     assert error.value.message == (
-        "Unable to create Azure filesystem client Exception: 'PermissionError' Message: 'not you'"
+        "Unable to create Azure filesystem client Exception: 'PermissionError' Message: 'not you' "
+        "(model repository 'as://a/bucket')"
     )
+    mirrors.close()
+
+
+def test_kept_copies_serve_while_a_cloud_is_away(remote: Remote, tmp_path: Path) -> None:
+    before = _mirrors(remote, RecordingLog(), cache=tmp_path)
+    before.fetch("m")
+    before.close()
+    remote.refuses = ConnectionResetError("gone")
+    log = RecordingLog()
+    mirrors = _mirrors(remote, log, cache=tmp_path)
+    (directory,) = mirrors.directories
+    mirrors.fetch("m")
+    assert (directory / "m" / "1" / "weights").read_text() == "one"
+    mirrors.look()
+    cannot_be_read = "model repository 'gs://bucket' cannot be read: gone"
+    assert log.warnings == [
+        cannot_be_read,
+        f"model repository 'gs://bucket': serving the copies of 1 models in '{tmp_path}', which "
+        "may be old",
+    ]
+    remote.refuses = None
+    mirrors.look()
+    mirrors.look()
+    assert log.infos == ["model repository 'gs://bucket' can be read again"]
+    remote.refuses = ConnectionResetError("gone")
+    mirrors.look()
+    assert log.warnings[2:] == [cannot_be_read]
+    mirrors.close()
+
+
+def test_an_old_copy_will_do_only_where_nothing_serves(remote: Remote, tmp_path: Path) -> None:
+    log = RecordingLog()
+    mirrors = _mirrors(remote, log, cache=tmp_path, look_before_fetch=True)
+    mirrors.fetch("m")
+    remote.refuses = ConnectionResetError("gone")
+    with pytest.raises(TritonError, match="gone"):
+        mirrors.fetch("m", serves=True)
+    mirrors.fetch("m")
+    assert log.warnings == [
+        f"'gs://bucket/m' is loaded from its copy in '{tmp_path}', which may be old: gone"
+    ]
+    mirrors.stop()
+    remote.refuses = None
+    remote.put("m/1/weights", "changed")
+    with pytest.raises(TritonError, match="Server exiting"):
+        mirrors.fetch("m")
+    mirrors.close()
+
+
+def test_a_namespace_says_whose_model_is_fetched(remote: Remote) -> None:
+    other = Remote()
+    other.put("m/1/weights", "other")
+    other.refuses = None
+    mirrors = _mirrors(remote, RecordingLog(), look_before_fetch=True)
+    mirrors.add(RemoteTree(CloudUrl("s3://bucket/", "s3", "bucket"), other))
+    assert list(mirrors.namespaces.values()) == ["gs://bucket", "s3://bucket"]
+    other.refuses = ConnectionResetError("gone")
+    mirrors.fetch("gs://bucket/m")
+    with pytest.raises(TritonError, match="gone"):
+        mirrors.fetch("s3://bucket/m")
+    assert other.fetched == []
+    mirrors.release("s3://bucket/m")
+    (first, _) = mirrors.directories
+    assert (first / "m" / "1" / "weights").read_text() == "one"
+    mirrors.release("gs://bucket/m")
+    assert list((first / "m").iterdir()) == []
     mirrors.close()
 
 
@@ -194,6 +261,43 @@ def test_poll_loads_what_two_looks_saw_alike(remote: Remote, polling: ModelRepos
     assert polling.poll()
     assert polling.ready_versions("m") == (1,)
     assert not polling.poll()
+    assert polling.ready_versions("m") == (2,)
+
+
+def test_poll_tries_again_what_did_not_come(remote: Remote, polling: ModelRepository) -> None:
+    def fail(path: str) -> None:
+        raise ConnectionResetError("gone")
+
+    remote.put("m/2/weights", "two")
+    remote.on_fetch = fail
+    assert polling.poll()
+    assert not polling.poll()
+    assert polling.ready_versions("m") == (1,)
+    remote.refuses = ConnectionResetError("gone")  # and nothing is tried while it cannot be read
+    assert not polling.poll()
+    remote.refuses = None
+    remote.on_fetch = lambda path: None
+    assert polling.poll()
+    assert not polling.poll()
+    assert polling.ready_versions("m") == (2,)
+
+
+def test_poll_goes_on_beside_a_model_that_does_not_come(
+    remote: Remote, polling: ModelRepository
+) -> None:
+    def fail(path: str) -> None:
+        if "/far/" in path:
+            raise ConnectionResetError("gone")
+
+    remote.on_fetch = fail
+    remote.put("far/config.pbtxt", IDENTITY)
+    remote.put("far/1/weights", "one")
+    assert polling.poll()
+    assert not polling.poll()
+    assert polling.ready_versions("far") == ()
+    remote.put("m/2/weights", "two")
+    assert polling.poll()
+    polling.poll()
     assert polling.ready_versions("m") == (2,)
 
 
