@@ -131,6 +131,9 @@ _OURS = {
     "cloud-attempts",
     "cloud-cache-directory",
     "cloud-timeout-secs",
+    "load-on-demand",
+    "model-memory-budget",
+    "pin-model",
     "http-use-ssl",
     "http-use-ssl-mutual",
     "http-server-cert",
@@ -165,7 +168,9 @@ def test_the_table_has_triton_options_and_ours_and_no_others() -> None:
 
 
 def test_the_same_options_are_repeatable_as_in_triton() -> None:
-    assert {name for name, spec in OPTIONS.items() if spec.repeatable} == REPEATABLE | {"repo"}
+    assert {name for name, spec in OPTIONS.items() if spec.repeatable} == (
+        REPEATABLE | {"repo", "pin-model"}
+    )
 
 
 def test_usage_names_every_option() -> None:
