@@ -24,7 +24,7 @@
 namespace tritonpy {
 namespace {
 
-constexpr int64_t kNoDeadline = std::numeric_limits<int64_t>::max();
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 constexpr int64_t kSecondNs = 1'000'000'000;
 
 std::shared_ptr<const ModelIdentity> expected() {
@@ -73,7 +73,7 @@ struct ModelsOnDemandTest : ::testing::Test {
         return texts;
     }
 
-    bool evict() { return server->evict("model", kNoDeadline); }
+    bool evict() { return server->evict("model", kForever); }
     DemandCounters counters() { return server->demand_counters().at(0); }
 };
 
@@ -198,7 +198,7 @@ TEST_F(ModelsOnDemandTest, a_withdrawn_model_is_there_or_not) {
 
 TEST_F(ModelsOnDemandTest, a_drain_answers_who_waits_and_ends_the_wanting) {
     ASSERT_TRUE(ask().ok());
-    EXPECT_TRUE(server->drain(kNoDeadline));
+    EXPECT_TRUE(server->drain(kForever));
     EXPECT_EQ(answers(1), std::vector<std::string>{"Server is stopping"});
     EXPECT_EQ(server->next_wanted(), std::nullopt);
     EXPECT_EQ(ask().code(), StatusCode::kUnavailable);

@@ -71,6 +71,15 @@ struct SequenceModelsTest : ::testing::Test {
     }
 };
 
+TEST_F(SequenceModelsTest, are_not_ended_to_make_room_for_other_models) {
+    server->offer("model", server->model_identity("model", -1).value(), true);
+    EXPECT_EQ(version_of(7, kStart), 1);
+    EXPECT_FALSE(server->evict("model", std::numeric_limits<int64_t>::max()));
+    EXPECT_EQ(version_of(7), 1);
+    EXPECT_EQ(version_of(7, kEnd), 1);
+    EXPECT_TRUE(server->evict("model", std::numeric_limits<int64_t>::max()));
+}
+
 TEST_F(SequenceModelsTest, go_on_in_the_version_where_they_began_while_another_takes_over) {
     EXPECT_EQ(version_of(7, kStart), 1);
     std::thread reload([&] { publish(2, {1}); });
