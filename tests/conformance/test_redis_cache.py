@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ class _Pair:
     redis: RunningRedis
     first: RunningServer
     second: RunningServer
+
+
+# Requests until something must have happened: minutes, where it takes milliseconds.
+_QUESTIONS_MAX = 10_000
 
 
 def _write_models(repository: Path) -> Path:
@@ -177,6 +181,15 @@ def test_metrics_have_what_a_server_did_and_not_what_redis_holds(
     assert "nv_cache_num_entries" not in samples
 
 
+def _ask_until(is_so: Callable[[], bool], client: Client, data: npt.NDArray[np.float32]) -> None:
+    """Ask again and again: a machine that is busy may make Redis too late for one answer."""
+    for _ in range(_QUESTIONS_MAX):
+        _ask(client, "echo", data)
+        if is_so():
+            return
+    raise AssertionError("what was asked for never came to be so")
+
+
 def test_requests_go_on_without_redis_and_are_kept_again_after_it(
     frontend: str, tmp_path: Path
 ) -> None:
@@ -185,19 +198,17 @@ def test_requests_go_on_without_redis_and_are_kept_again_after_it(
     with RunningRedis(tmp_path) as redis:
         options = ServerOptions(redis.cache_config, frontend=frontend)
         with RunningServer(tmp_path, options) as server, HttpClient(server.http_address) as client:
-            _ask(client, "echo", data)
-            redis.wait_for_keys("echo", 1)
+            _ask_until(lambda: bool(redis.keys("echo")), client, data)
+            hits, misses, executions = _counts(client, "echo")
             redis.kill()
             for _ in range(3):
                 _ask(client, "echo", data)
-            assert _counts(client, "echo") == (0, 4, 4)
+            assert _counts(client, "echo") == (hits, misses + 3, executions + 3)
             server.wait_for("lost the connection to Redis")
             redis.restart()
             server.wait_for("the connection to Redis is back")
-            _ask(client, "echo", data)
-            redis.wait_for_keys("echo", 1)
-            _ask(client, "echo", data)
-            assert _counts(client, "echo") == (1, 5, 5)
+            _ask_until(lambda: bool(redis.keys("echo")), client, data)
+            _ask_until(lambda: _counts(client, "echo")[0] > hits, client, data)
             assert server.output.count("lost the connection to Redis") == 1
             redis.kill()  # and a server without it stops as ever
             assert server.stop() == 0

@@ -87,20 +87,6 @@ def test_explicit_control_has_startup_models() -> None:
     assert options.repository.startup_models == ("a", "b")
 
 
-def test_models_on_demand_have_a_budget_and_exceptions() -> None:
-    on_demand = "--load-on-demand=true"
-    options = _options(on_demand, "--model-memory-budget=8000000000", "--pin-model=a").repository
-    assert options.load_on_demand
-    assert options.memory_budget == 8_000_000_000
-    assert options.pinned_models == ("a",)
-    assert not _options().repository.load_on_demand
-    for alone in ("--model-memory-budget=1", "--pin-model=a"):
-        name = alone.partition("=")[0]
-        assert _complaint(alone) == (
-            f"Error: Use of '{name}' requires setting '--load-on-demand=true'."
-        )
-
-
 def test_poll_mode_has_its_interval() -> None:
     parsed = parse_options(["--repo=/m", "--model-control-mode=poll"], {})
     assert parsed.options.repository.control_mode is ControlMode.POLL
