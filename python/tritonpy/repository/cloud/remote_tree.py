@@ -43,6 +43,8 @@ class RemoteTree:
     def __init__(self, url: CloudUrl, filesystem: Any) -> None:
         self.url = url
         self._filesystem = filesystem
+        # Azure's folders are listed as directories alone, others' as objects that end with a slash.
+        self._find_options = {"withdirs": True} if url.scheme == "as" else {}
 
     def models(self) -> dict[str, Listing]:
         """List everything, by model."""
@@ -90,13 +92,24 @@ class RemoteTree:
 
     def _find(self, root: str) -> Mapping[str, Mapping[str, Any]]:
         try:
-            found = self._filesystem.find(root, detail=True, refresh=True)
+            found = self._filesystem.find(root, detail=True, refresh=True, **self._find_options)
         except Exception as error:  # each cloud's client has its own
             raise UnavailableError(_reason_of(error)) from error
         start = len(root) + 1
         # (The memory file system's paths begin with a slash, and s3fs lists a file as its root.)
-        paths = {path.lstrip("/"): file for path, file in found.items()}
+        paths = {self._path_of(path.lstrip("/"), file): file for path, file in found.items()}
         return {path[start:]: file for path, file in paths.items() if path.startswith(root + "/")}
+
+    def _path_of(self, path: str, file: Mapping[str, Any]) -> str:
+        """Return the path of an object, with the slash of a directory, which adlfs takes from it.
+
+        It takes it from objects that are no folders to Azure, too. What an empty one is, only its
+        name can tell: nobody calls a file as versions are called.
+        """
+        if self.url.scheme != "as":
+            return path
+        is_version = not file.get("size") and path.rpartition("/")[2].isdecimal()
+        return f"{path}/" if is_version or file.get("type") == "directory" else path
 
 
 def is_model_name(name: str) -> bool:

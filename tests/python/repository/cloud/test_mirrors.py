@@ -19,7 +19,7 @@ from tritonpy.errors import InternalError, TritonError
 from tritonpy.options import ControlMode, RepositoryOptions
 from tritonpy.repository import ModelRepository
 from tritonpy.repository.cloud import Mirrors
-from tritonpy.repository.cloud.remote_tree import RemoteTree
+from tritonpy.repository.cloud.remote_tree import RemoteFile, RemoteTree
 from tritonpy.repository.cloud.url import CloudUrl
 
 
@@ -165,6 +165,31 @@ def test_an_object_that_leads_outside_is_refused(remote: Remote) -> None:
         mirrors.fetch("m")
     assert error.value.message == "'gs://bucket/m/../../evil' is no path of a file"
     mirrors.close()
+
+
+def test_directories_of_azure_are_told_from_files() -> None:
+    class Listed:
+        def find(self, path: str, **options: Any) -> Any:
+            assert options["withdirs"]
+            return {
+                "bucket/m": {"type": "directory", "size": None},
+                "bucket/m/1": {"type": "directory", "size": None},
+                "bucket/m/1/weights": {"type": "file", "size": 3, "etag": "a"},
+                "bucket/m/1/empty": {"type": "file", "size": 0, "etag": "b"},
+                "bucket/m/2": {"type": "file", "size": 0, "etag": "c"},
+            }
+
+    tree = RemoteTree(CloudUrl("as://a/bucket", "as", "bucket"), Listed())
+    expected = frozenset(
+        (
+            RemoteFile("1/", 0, ""),
+            RemoteFile("1/weights", 3, "a"),
+            RemoteFile("1/empty", 0, "b"),
+            RemoteFile("2/", 0, "c"),
+        )
+    )
+    assert tree.models() == {"m": expected}
+    assert tree.model("m") == expected
 
 
 def test_who_is_not_let_in_does_not_start(remote: Remote) -> None:
