@@ -7,88 +7,89 @@ not import: it brings gRPC, Starlette and numpy, and a server answers sooner tha
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
 
-from tritonpy.core import Log
+from tritonpy.core import Log, NativeFrontend
 from tritonpy.errors import TritonError
 from tritonpy.frontends.listening_socket import BACKLOG, bound_socket
 from tritonpy.frontends.native.io_service import IoService
 from tritonpy.options import GrpcOptions, HttpOptions
 
+_Options = TypeVar("_Options", bound=HttpOptions | GrpcOptions)
 
-class NativeHttpFrontend:
-    """V2 over HTTP. Confined to the loop that starts it."""
+
+class _NativeService(ABC, Generic[_Options]):
+    """One protocol on native sockets. Confined to the loop that starts it."""
+
+    name: str  # as start-up errors call it
+    logged_name: str  # as the log calls it
+
+    def __init__(self, options: _Options, io: IoService, log: Log) -> None:
+        self._options = options
+        self._io = io
+        self._log = log
+
+    async def start(self) -> None:
+        """Listen, and log that it does.
+
+        Raises UnavailableError `Socket '<a>:<p>' already in use`, InvalidArgError for TLS files.
+        """
+        listening = _listening_socket(self._options)
+        port = listening.getsockname()[1]
+        try:
+            frontend, _ = self._io.open()
+            self._listen(frontend, listening.detach())
+        except TritonError:
+            await self.stop(grace_s=0)
+            raise
+        self._log.info(f"Started {self.logged_name} at {self._options.address}:{port}")
+
+    def reload_certificates(self) -> bool:
+        """Read the TLS files again; whether there are any. InvalidArgError leaves all as it was."""
+        if self._options.tls is None:
+            return False
+        frontend, _ = self._io.open()
+        self._reload_tls(frontend)
+        return True
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop listening, give answers `grace_s` to be written, and close what is left."""
+        await self._io.stop(grace_s)
+
+    @abstractmethod
+    def _listen(self, frontend: NativeFrontend, descriptor: int) -> None:
+        """Serve at a socket that listens, which is the front end's from then on."""
+
+    @abstractmethod
+    def _reload_tls(self, frontend: NativeFrontend) -> None:
+        """Read the TLS files again."""
+
+
+class NativeHttpFrontend(_NativeService[HttpOptions]):
+    """V2 over HTTP."""
 
     name = "HTTP"
+    logged_name = "HTTPService"
 
-    def __init__(self, options: HttpOptions, io: IoService, log: Log) -> None:
-        self._options = options
-        self._io = io
-        self._log = log
+    def _listen(self, frontend: NativeFrontend, descriptor: int) -> None:
+        frontend.listen_http(self._options, descriptor)
 
-    async def start(self) -> None:
-        """Listen, and log that it does.
-
-        Raises UnavailableError `Socket '<a>:<p>' already in use`, InvalidArgError for TLS files.
-        """
-        listening = _listening_socket(self._options)
-        port = listening.getsockname()[1]
-        try:
-            frontend, _ = self._io.open()
-            frontend.listen_http(self._options, listening.detach())
-        except TritonError:
-            await self.stop(grace_s=0)
-            raise
-        self._log.info(f"Started HTTPService at {self._options.address}:{port}")
-
-    def reload_certificates(self) -> bool:
-        """Read the TLS files again; whether there are any. InvalidArgError leaves all as it was."""
-        if self._options.tls is None:
-            return False
-        frontend, _ = self._io.open()
+    def _reload_tls(self, frontend: NativeFrontend) -> None:
         frontend.reload_http_tls()
-        return True
-
-    async def stop(self, grace_s: float) -> None:
-        """Stop listening, give answers `grace_s` to be written, and close what is left."""
-        await self._io.stop(grace_s)
 
 
-class NativeGrpcFrontend:
-    """V2 over gRPC. Confined to the loop that starts it."""
+class NativeGrpcFrontend(_NativeService[GrpcOptions]):
+    """V2 over gRPC."""
 
     name = "GRPC"
+    logged_name = "GRPCInferenceService"
 
-    def __init__(self, options: GrpcOptions, io: IoService, log: Log) -> None:
-        self._options = options
-        self._io = io
-        self._log = log
+    def _listen(self, frontend: NativeFrontend, descriptor: int) -> None:
+        frontend.listen_grpc(self._options, descriptor)
 
-    async def start(self) -> None:
-        """Listen, and log that it does.
-
-        Raises UnavailableError `Socket '<a>:<p>' already in use`, InvalidArgError for TLS files.
-        """
-        listening = _listening_socket(self._options)
-        port = listening.getsockname()[1]
-        try:
-            frontend, _ = self._io.open()
-            frontend.listen_grpc(self._options, listening.detach())
-        except TritonError:
-            await self.stop(grace_s=0)
-            raise
-        self._log.info(f"Started GRPCInferenceService at {self._options.address}:{port}")
-
-    def reload_certificates(self) -> bool:
-        """Read the TLS files again; whether there are any. InvalidArgError leaves all as it was."""
-        if self._options.tls is None:
-            return False
-        frontend, _ = self._io.open()
+    def _reload_tls(self, frontend: NativeFrontend) -> None:
         frontend.reload_grpc_tls()
-        return True
-
-    async def stop(self, grace_s: float) -> None:
-        """Stop listening, give answers `grace_s` to be written, and close what is left."""
-        await self._io.stop(grace_s)
 
 
 def _listening_socket(options: HttpOptions | GrpcOptions) -> socket.socket:
