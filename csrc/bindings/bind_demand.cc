@@ -6,14 +6,13 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "base/clock.h"
 #include "bindings/python_attribute.h"
 #include "bindings/python_status.h"
+#include "bindings/read_config.h"
 #include "infer/model_identity.h"
 #include "server/inference_server.h"
-#include "tensor/data_type.h"
 
 namespace py = pybind11;
 
@@ -29,14 +28,7 @@ std::shared_ptr<const ModelIdentity> read_expectation(py::handle from) {
     identity->version = -1;
     identity->max_batch_size = attribute<int32_t>(from, "max_batch_size");
     identity->decoupled = attribute<bool>(from, "decoupled");
-    for (py::handle tensor : from.attr("inputs")) {
-        TensorSpec input;
-        input.name = attribute<std::string>(tensor, "name");
-        const auto data_type = data_type_of(attribute<std::string>(tensor, "data_type"));
-        input.data_type = data_type.value_or(DataType::kInvalid);
-        input.dims = Shape(attribute<std::vector<int64_t>>(tensor, "dims"));
-        identity->inputs.push_back(std::move(input));
-    }
+    identity->inputs = read_tensors(from.attr("inputs"));
     return identity;
 }
 

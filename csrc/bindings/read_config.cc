@@ -34,14 +34,6 @@ TensorSpec read_tensor(py::handle tensor) {
     return spec;
 }
 
-std::vector<TensorSpec> read_tensors(py::handle tensors) {
-    std::vector<TensorSpec> specs;
-    for (py::handle tensor : tensors) {
-        specs.push_back(read_tensor(tensor));
-    }
-    return specs;
-}
-
 std::vector<InstanceSpec> read_instances(py::handle instances) {
     std::vector<InstanceSpec> specs;
     for (py::handle instance : instances) {
@@ -69,6 +61,14 @@ std::optional<PaddingSpec> read_padding(py::handle padding) {
 }
 
 }  // namespace
+
+std::vector<TensorSpec> read_tensors(py::handle tensors) {
+    std::vector<TensorSpec> specs;
+    for (py::handle tensor : tensors) {
+        specs.push_back(read_tensor(tensor));
+    }
+    return specs;
+}
 
 ModelConfig read_model_config(py::handle config) {
     ModelConfig model;

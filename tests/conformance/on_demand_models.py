@@ -70,6 +70,7 @@ def write_models(repository: Path) -> None:
     for name in NATIVE:
         write_config(repository, name, identity_config("FP32", extra=takes(1)))
     write_config(repository, "pinned", identity_config("FP32"))
+    write_config(repository, "untyped", identity_config("INVALID"))
     write_config(
         repository,
         "chain",

@@ -156,6 +156,23 @@ def test_raw_bytes_for_a_model_that_is_out(
     assert _DATA.tobytes() in answer.body
 
 
+def test_raw_bytes_for_a_model_whose_config_does_not_say_what_they_are(
+    sparing_server: RunningServer,
+) -> None:
+    answer = request(
+        sparing_server.http_port,
+        "POST",
+        "/v2/models/untyped/infer",
+        _DATA.tobytes(),
+        {"Inference-Header-Content-Length": "0"},
+    )
+    assert answer.status == 400
+    assert answer.error == (
+        "Raw request must only have 1 input (found 1) to be deduced but got 0 inputs in 'untyped' "
+        "model configuration"
+    )
+
+
 def test_generate_brings_its_model(one_client: Client, sparing_server: RunningServer) -> None:
     _make_room(one_client, kept_out="d")
     body = '{"INPUT0": [1, 2]}'

@@ -123,7 +123,7 @@ def lower(
         backend=executor or config.backend,
         model_path=str(model_path),
         max_batch_size=config.max_batch_size,
-        inputs=tuple(_input_spec(tensor) for tensor in config.input),
+        inputs=tuple(input_spec(tensor) for tensor in config.input),
         outputs=tuple(_output_spec(tensor, labels, sources) for tensor in config.output),
         instances=tuple(spec for group in config.instance_group for spec in _instance_specs(group)),
         dynamic_batching=lower_dynamic_batching(config),
@@ -145,7 +145,8 @@ def lower(
     )
 
 
-def _input_spec(tensor: ModelInput) -> TensorSpec:
+def input_spec(tensor: ModelInput) -> TensorSpec:
+    """Return the plain values of one input. REQUIRES: it has a data type."""
     return TensorSpec(
         name=tensor.name,
         data_type=wire_name(tensor.data_type),

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tritonpy.config import ModelConfig, wire_name
+from tritonpy.config import ModelConfig
 from tritonpy.config.identifier import name_of
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedInput:
-    """One input: its name, its V2 data type and its shape without the batch dimension."""
-
-    name: str
-    data_type: str
-    dims: tuple[int, ...]
+from tritonpy.config.model_config import TensorSpec, input_spec
 
 
 @dataclass(frozen=True, slots=True)
 class ModelExpectation:
-    """A model as its config is written; inputs that the model would complete are missing."""
+    """A model as its config is written; what the model would complete in it is missing."""
 
     name: str
     max_batch_size: int = 0
     decoupled: bool = False
-    inputs: tuple[ExpectedInput, ...] = ()
+    inputs: tuple[TensorSpec, ...] = ()
 
 
 def expectation_of(identifier: str, config: ModelConfig) -> ModelExpectation:
@@ -37,8 +29,5 @@ def expectation_of(identifier: str, config: ModelConfig) -> ModelExpectation:
         name_of(identifier),
         config.max_batch_size,
         config.model_transaction_policy.decoupled,
-        tuple(
-            ExpectedInput(tensor.name, wire_name(tensor.data_type), tuple(tensor.dims))
-            for tensor in config.input
-        ),
+        tuple(input_spec(tensor) for tensor in config.input if tensor.data_type),
     )
