@@ -5,12 +5,13 @@ asyncio loop into the core and their responses back, `NativeFrontend` those of i
 `Log` is the logger that both halves share. Every failure is one of `tritonpy.errors`.
 """
 
-from tritonpy.core.demand import DemandCounters, ModelDemands
+from tritonpy.core.demand import ModelDemands
 from tritonpy.core.inference import (
     Inference,
     InferRequest,
     InferResult,
     JsonAnswer,
+    Metadata,
     check_json,
     parse_json_length,
 )
@@ -41,7 +42,6 @@ __all__ = [
     "CacheCounters",
     "ControlEvent",
     "Core",
-    "DemandCounters",
     "DurationCount",
     "EventKind",
     "FirstResponses",
@@ -53,6 +53,7 @@ __all__ = [
     "Log",
     "LogSettings",
     "MessageStream",
+    "Metadata",
     "ModelDemands",
     "ModelStatistics",
     "NativeFrontend",

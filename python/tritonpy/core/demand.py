@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tritonpy import _core
 from tritonpy.core.status import core_errors
-
-
-@dataclass(frozen=True, slots=True)
-class DemandCounters:
-    """What one model on demand was asked for."""
-
-    name: str  # the identifier
-    is_in: bool  # it is in memory
-    hits: int  # requests that found it there
-    waits: int  # requests that had to wait for it, or were refused meanwhile
-    waiting: int  # requests that wait now
-    last_used_ns: int  # of the monotonic clock; 0: never
 
 
 class ModelDemands:
@@ -64,6 +50,6 @@ class ModelDemands:
         """Take a model out once it has nothing to do; whether that was so within `patience_s`."""
         return _core.evict_model(self._server, name, patience_s)
 
-    def counters(self) -> list[DemandCounters]:
-        """Return the counters of every model on demand, in no order."""
-        return [DemandCounters(*raw) for raw in _core.demand_counters(self._server)]
+    def counters(self) -> list[tuple[str, bool, int, int, int, int]]:
+        """Return what `repository.demand.DemandCounters` has, as tuples, in no order."""
+        return _core.demand_counters(self._server)

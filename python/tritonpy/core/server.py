@@ -69,7 +69,6 @@ class Core:
             self._server = _core.Server(
                 log.handle, onnxruntime_library, workers, limits, host_policies=host_policies
             )
-
         self._model_demands = ModelDemands(self._server)
 
     def describe_onnx_model(self, path: str, op_libraries: Sequence[str] = ()) -> OnnxSignature:

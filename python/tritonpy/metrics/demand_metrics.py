@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from tritonpy.metrics.exposition import Family, Labels, Sample
-from tritonpy.repository.demand import LoadCounters
-from tritonpy.repository.serving_core import DemandCounters
+from tritonpy.repository.demand import DemandCounters, LoadCounters
 
 _NS_PER_S: Final = 1e9
 _Counted: TypeAlias = tuple[DemandCounters, LoadCounters]

@@ -13,32 +13,8 @@ from tritonpy.rollouts import RawCounters, RolloutPlan
 BuiltModel: TypeAlias = Any
 
 
-class DemandCounters(Protocol):
-    """What the core says of one model on demand."""
-
-    @property
-    def name(self) -> str:
-        """Its identifier."""
-
-    @property
-    def is_in(self) -> bool:
-        """Whether it is in memory."""
-
-    @property
-    def hits(self) -> int:
-        """Requests that found it there."""
-
-    @property
-    def waits(self) -> int:
-        """Requests that had to wait for it, or were refused meanwhile."""
-
-    @property
-    def waiting(self) -> int:
-        """Requests that wait now."""
-
-    @property
-    def last_used_ns(self) -> int:
-        """When the last one came; 0: there was none."""
+# Of a model on demand: the fields of `repository.demand.DemandCounters`.
+RawDemandCounters: TypeAlias = tuple[str, bool, int, int, int, int]
 
 
 class DemandCore(Protocol):
@@ -68,7 +44,7 @@ class DemandCore(Protocol):
     def evict(self, name: str, patience_s: float) -> bool:
         """Take a model out once it has nothing to do; whether that was so in time."""
 
-    def counters(self) -> Sequence[DemandCounters]:
+    def counters(self) -> Sequence[RawDemandCounters]:
         """Return the counters of every model on demand."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tritonpy.errors import UnavailableError
+from tritonpy.repository.serving_core import RawDemandCounters
 
 
 @dataclass
@@ -104,10 +105,13 @@ class FakeDemands:
                 self.models[name].is_in = False
         return evicted
 
-    def counters(self) -> Sequence[FakeDemand]:
-        """Return the models themselves."""
+    def counters(self) -> Sequence[RawDemandCounters]:
+        """Return what there is to count."""
         with self._changed:
-            return list(self.models.values())
+            return [
+                (one.name, one.is_in, one.hits, one.waits, one.waiting, one.last_used_ns)
+                for one in self.models.values()
+            ]
 
     def _answer(self, model: FakeDemand, text: str) -> None:
         model.answered += [text] * model.waiting

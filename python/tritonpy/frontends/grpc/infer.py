@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable
 from functools import partial
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 import grpc
 
-from tritonpy.core import StreamedMessage
+from tritonpy.core import Metadata, StreamedMessage
 from tritonpy.errors import ErrorCode, TritonError
 from tritonpy.frontends.grpc.codec import request_id_of, stream_error
 from tritonpy.frontends.grpc.status import SHUTTING_DOWN, STATUS_OF_CODE, detail_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 # Requests of one stream that are at work at once. Reading goes on when one has its last answer.
 _STREAM_WINDOW: Final = 1024

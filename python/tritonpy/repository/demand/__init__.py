@@ -2,9 +2,10 @@
 
 from tritonpy.repository.demand.expectation import ModelExpectation, expectation_of
 from tritonpy.repository.demand.memory_budget import MemoryBudget, memory_of
-from tritonpy.repository.demand.on_demand import LoadCounters, OnDemand
+from tritonpy.repository.demand.on_demand import DemandCounters, LoadCounters, OnDemand
 
 __all__ = [
+    "DemandCounters",
     "LoadCounters",
     "MemoryBudget",
     "ModelExpectation",

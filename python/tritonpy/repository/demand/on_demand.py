@@ -19,10 +19,22 @@ from tritonpy.errors import TritonError
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.demand.expectation import ModelExpectation
 from tritonpy.repository.futures import pass_on
-from tritonpy.repository.serving_core import DemandCore, DemandCounters
+from tritonpy.repository.serving_core import DemandCore
 
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCounters:
+    """What one model was asked for, as the core counts it."""
+
+    name: str  # the identifier
+    is_in: bool  # it is in memory
+    hits: int  # requests that found it there
+    waits: int  # requests that had to wait for it, or were refused meanwhile
+    waiting: int  # requests that wait now
+    last_used_ns: int  # of the monotonic clock; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +145,21 @@ class OnDemand:
 
     def least_recently_used(self) -> list[str]:
         """Return the models on demand that are in memory, the one used longest ago first."""
-        used = [one for one in self._core.counters() if one.is_in]
+        used = [one for one in self._requests() if one.is_in]
         return [one.name for one in sorted(used, key=lambda one: one.last_used_ns)]
 
     def counters(self) -> list[tuple[DemandCounters, LoadCounters]]:
         """Return the counters of every model on demand, by identifier."""
-        requests = sorted(self._core.counters(), key=lambda one: one.name)
+        requests = sorted(self._requests(), key=lambda one: one.name)
         with self._lock:
             return [
                 (one, self._models[one.name].counters)
                 for one in requests
                 if one.name in self._models
             ]
+
+    def _requests(self) -> list[DemandCounters]:
+        return [DemandCounters(*raw) for raw in self._core.counters()]
 
     def _known(self, identifier: str) -> None:
         with self._lock:
