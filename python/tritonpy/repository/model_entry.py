@@ -151,7 +151,8 @@ class ModelEntry:
             if override is not None or is_elsewhere or not self._is_served(version)
         ]
         before = self._override
-        with self._parts.budget.room_for(self._name, memory_of(polled)):
+        size = memory_of(polled)
+        with self._parts.budget.room_for(self._name, size, loads=bool(changed)):
             built = self._build(polled, changed)
             if override is not None:
                 self._override = KeptOverride(override, self._parts.clock.wall_ns(), directory)

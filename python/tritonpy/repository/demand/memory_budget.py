@@ -61,7 +61,7 @@ class MemoryBudget:
         self._resident: dict[str, int] = {}  # files of models that serve
         self._claimed: dict[str, int] = {}  # of models that have their room and load
         self._loading: set[str] = set()  # until they may be taken out again
-        self._waiting: set[str] = set()  # of those, the ones that had to wait for others
+        self._waiting: set[str] = set()  # of those, the ones that wait for others
         self._leaving: set[str] = set()
 
     @property
@@ -85,16 +85,17 @@ class MemoryBudget:
         finally:
             with self._changed:
                 self._loading.discard(name)
-                self._waiting.discard(name)
                 self._changed.notify_all()
 
     @contextmanager
-    def room_for(self, name: str, size: int) -> Iterator[None]:
+    def room_for(self, name: str, size: int, *, loads: bool = True) -> Iterator[None]:
         """Have `size` bytes while a model loads, which then counts as many if that went well.
 
-        Raises UnavailableError where there is no room.
+        Without `loads` nothing new comes into memory. Raises UnavailableError where there is no
+        room.
         """
-        self._claim(name, size)
+        if loads:
+            self._claim(name, size)
         try:
             yield
         except BaseException:
@@ -112,7 +113,7 @@ class MemoryBudget:
 
     def _settle(self, name: str, size: int | None) -> None:
         with self._changed:
-            del self._claimed[name]
+            self._claimed.pop(name, None)
             if size is not None:
                 self._resident[name] = size
             self._changed.notify_all()
@@ -123,7 +124,11 @@ class MemoryBudget:
                 f"model '{name}' takes {size} bytes, and the memory budget has {self._limit}"
             )
         with self._changed:
-            if not self._make_room(name, size):
+            try:
+                has_room = self._make_room(name, size)
+            finally:
+                self._waiting.discard(name)
+            if not has_room:
                 raise UnavailableError(
                     f"model '{name}' takes {size} bytes, and no other model can give up as much of "
                     f"the memory budget of {self._limit}"

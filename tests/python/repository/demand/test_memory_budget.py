@@ -26,12 +26,13 @@ class Case:
     evicted: list[tuple[str, bool]] = field(default_factory=list)  # and whether with patience
     process_bytes: dict[str, int] = field(default_factory=dict)
     on_evict: Callable[[str, float], bool] = lambda name, patience_s: True
+    looks: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def __post_init__(self) -> None:
         self.budget = MemoryBudget(
             self.limit,
             self._evict,
-            lambda: tuple(self.order),
+            self._least_recently_used,
             lambda name: self.process_bytes.get(name, 0),
         )
 
@@ -39,6 +40,16 @@ class Case:
         with self.budget.loading(name), self.budget.room_for(name, size):
             pass
         self.order = [*(one for one in self.order if one != name), name]
+
+    def wait_until_somebody_waits(self) -> None:
+        """Return when a load that found nobody to make room waits: one for each call."""
+        self.looks.acquire()
+        self.budget.taken()  # which needs the lock that the load gives up as it waits
+
+    def _least_recently_used(self) -> tuple[str, ...]:
+        if not self.order:
+            self.looks.release()
+        return tuple(self.order)
 
     def _evict(self, name: str, patience_s: float) -> bool:
         self.evicted.append((name, patience_s > 0))
@@ -136,24 +147,52 @@ def test_processes_count_and_may_push_others_out_after_the_load() -> None:
     assert case.budget.taken() == {"b": 80}
 
 
+@dataclass
+class SlowLoad:
+    """A load that has its room and goes on until the test lets it end."""
+
+    case: Case
+    name: str
+    loading: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self) -> None:
+        with self.case.budget.loading(self.name):
+            with self.case.budget.room_for(self.name, 80):
+                self.loading.set()
+                self.may_end.wait()
+            self.case.order.append(self.name)
+
+
 def test_a_load_waits_for_others_that_load_and_then_takes_their_place() -> None:
     case = Case()
-    loading, may_end = threading.Event(), threading.Event()
-
-    def load_first() -> None:
-        with case.budget.loading("a"):
-            with case.budget.room_for("a", 80):
-                loading.set()
-            may_end.wait()
-            case.order.append("a")
-
+    first = SlowLoad(case, "a")
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(load_first)
-        loading.wait()
-        second = pool.submit(case.load, "b", 80)
-        assert not second.done()
-        may_end.set()
-        first.result()
-        second.result()
+        loads = [pool.submit(first)]
+        first.loading.wait()
+        loads.append(pool.submit(case.load, "b", 80))
+        assert not loads[1].done()
+        first.may_end.set()
+        for load in loads:
+            load.result()
     assert case.evicted == [("a", False)]
     assert case.budget.taken() == {"b": 80}
+
+
+def test_a_load_that_had_to_wait_is_waited_for_in_turn() -> None:
+    case = Case()
+    first, second = SlowLoad(case, "a"), SlowLoad(case, "b")
+    with ThreadPoolExecutor(3) as pool:
+        loads = [pool.submit(first)]
+        first.loading.wait()
+        loads.append(pool.submit(second))
+        case.wait_until_somebody_waits()
+        first.may_end.set()
+        second.loading.wait()
+        loads.append(pool.submit(case.load, "c", 80))
+        case.wait_until_somebody_waits()
+        second.may_end.set()
+        for load in loads:
+            load.result()
+    assert case.evicted == [("a", False), ("b", False)]
+    assert case.budget.taken() == {"c": 80}

@@ -149,6 +149,7 @@ def test_an_evicted_model_says_so_and_comes_back(case: Case) -> None:
     size = (case.fixture.root / "a" / "1" / "model.onnx").stat().st_size
     repository = case.open(budget=size)
     case.ask("a")
+    assert repository.wait_until_idle(60)  # who waited is answered a moment before the load ends
     case.ask("b")
     assert case.demands.evictions == [("a", False)]
     (of_a,) = [entry for entry in repository.index() if entry.name == "a"]
@@ -159,6 +160,16 @@ def test_an_evicted_model_says_so_and_comes_back(case: Case) -> None:
     assert case.core.builds == [("a", 1), ("b", 1), ("a", 1)]
     assert repository.on_demand is not None
     assert [loads.evictions for _, loads in repository.on_demand.counters()] == [1, 1]
+
+
+def test_a_load_that_finds_nothing_changed_needs_no_room(case: Case) -> None:
+    size = (case.fixture.root / "a" / "1" / "model.onnx").stat().st_size
+    repository = case.open(budget=2 * size, mode=ControlMode.EXPLICIT)
+    case.ask("a")
+    case.ask("b")
+    repository.load("a")
+    assert case.demands.evictions == []
+    assert case.core.builds == [("a", 1), ("b", 1)]
 
 
 def test_a_config_that_a_load_call_brought_outlives_an_eviction(case: Case) -> None:
