@@ -1,7 +1,11 @@
-"""Who needs whom: an ensemble needs the models that it is composed of. Pure functions of graphs."""
+"""Who needs whom: an ensemble needs the models that it is composed of.
+
+Pure functions of graphs, and `Dependents`: the graph of what serves.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 
 from tritonpy.config.identifier import step_identifier
@@ -50,3 +54,29 @@ def circle_through(name: str, needs: Mapping[str, Collection[str]]) -> tuple[str
                 seen.add(needed)
                 ways.append((*way, needed))
     return ()
+
+
+class Dependents:
+    """Which models need which. Thread-safe; looking up costs the same however many there are."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._needed_by: dict[str, set[str]] = {}
+
+    def note(self, name: str, needs: tuple[str, ...]) -> None:
+        """From now on a model needs these, and only these, directly."""
+        with self._lock:
+            for needed in self._needs.pop(name, ()):
+                self._needed_by[needed].discard(name)
+                if not self._needed_by[needed]:
+                    del self._needed_by[needed]
+            if needs:
+                self._needs[name] = needs
+            for needed in needs:
+                self._needed_by.setdefault(needed, set()).add(name)
+
+    def of(self, name: str) -> list[str]:
+        """Return the models that need this one, in order."""
+        with self._lock:
+            return sorted(self._needed_by.get(name, ()))

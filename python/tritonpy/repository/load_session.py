@@ -106,10 +106,10 @@ class LoadSession:
 
     def _refresh_dependents(self, name: str) -> list[Future[None]]:
         # Those that this session loads do so after what they need.
+        dependents = self._models.dependents(name)
         with self._lock:
-            loading = frozenset(self._loads)
-        dependents = [one for one in self._models.dependents(name) if one not in loading]
-        return [self._refresh(dependent) for dependent in dependents]
+            others = [one for one in dependents if one not in self._loads]
+        return [self._refresh(dependent) for dependent in others]
 
     def _refresh(self, name: str) -> Future[None]:
         refreshed = self._threads.submit(name, partial(self._models.refresh, name))

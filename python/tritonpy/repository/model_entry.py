@@ -18,7 +18,7 @@ from tritonpy.protos.model_config_pb2 import ModelConfig
 from tritonpy.repository.agents import AgentRun
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.demand import MemoryBudget, memory_of
-from tritonpy.repository.dependencies import composing_models
+from tritonpy.repository.dependencies import Dependents, composing_models
 from tritonpy.repository.kept_override import KeptOverride
 from tritonpy.repository.layout import Logger, ModelLocation
 from tritonpy.repository.lifecycle import UNLOADED, Lifecycle, failure_reason
@@ -43,6 +43,7 @@ class RepositoryParts:
     log: Logger
     clock: Clock
     budget: MemoryBudget
+    dependents: Dependents
 
 
 class ModelEntry:
@@ -58,7 +59,7 @@ class ModelEntry:
         self._override: KeptOverride | None = None
         self._agents: AgentRun | None = None  # of what serves
         self._served: Mapping[int, ServedVersion] = {}  # replaced, never changed
-        self._composing: tuple[str, ...] = ()  # of what serves: asked for all models at every load
+        self._composing: tuple[str, ...] = ()  # of what serves
         self._evicted: Mapping[int, ServedVersion] = {}  # what served, while it is out of memory
         self._missed: tuple[str, ...] = ()  # what it is composed of, while it is suspended
 
@@ -189,6 +190,7 @@ class ModelEntry:
         override, self._override = self._override, None
         self._missed = ()
         self._take_out()
+        self._parts.dependents.note(self._name, ())  # also where it was suspended
         if override is not None:
             override.close()
 
@@ -363,6 +365,7 @@ class ModelEntry:
     def _note_served(self, served: Mapping[int, ServedVersion]) -> None:
         self._composing = composing_models(served[max(served)].config) if served else ()
         self._served = served
+        self._parts.dependents.note(self._name, self.composing)
 
     def _retire(self, versions: Iterable[int]) -> None:
         parts = self._parts

@@ -20,6 +20,7 @@ from tritonpy.repository.demand import (
     OnDemand,
     expectation_of,
 )
+from tritonpy.repository.dependencies import Dependents
 from tritonpy.repository.ensemble_loader import ComposingModels, ComposingVersion
 from tritonpy.repository.layout import Logger, ModelLocation, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState, failure_reason
@@ -64,7 +65,7 @@ class ModelTable:
         self._mirrors = mirrors
         self._lifecycle = lifecycle
         loader = make_loader(self, layout.namespace_for)
-        self._parts = RepositoryParts(core, loader, lifecycle, log, clock, budget)
+        self._parts = RepositoryParts(core, loader, lifecycle, log, clock, budget, Dependents())
         self._lock = threading.Lock()
         self._entries: dict[str, ModelEntry] = {}
 
@@ -107,10 +108,7 @@ class ModelTable:
 
     def dependents(self, name: str) -> Sequence[str]:
         """Return the ensembles that serve, or would, and need this model directly."""
-        with self._lock:
-            return sorted(
-                other for other, entry in self._entries.items() if name in entry.composing
-            )
+        return self._parts.dependents.of(name)
 
     def load(self, name: str, override: LoadOverride | None) -> None:
         """Load a model whose needs are loaded, or bring it up to date; errors as ModelEntry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tritonpy.config import parse_config
-from tritonpy.repository.dependencies import circle_through, composing_models
+from tritonpy.repository.dependencies import Dependents, circle_through, composing_models
 
 
 def test_an_ensemble_needs_each_of_its_models_once() -> None:
@@ -26,3 +26,15 @@ def test_an_ensemble_needs_each_of_its_models_once() -> None:
 )
 def test_the_shortest_circle_is_found(needs: dict[str, list[str]], circle: tuple[str, ...]) -> None:
     assert circle_through("a", needs) == circle
+
+
+def test_dependents_are_those_that_need_a_model_now() -> None:
+    dependents = Dependents()
+    dependents.note("both", ("a", "b"))
+    dependents.note("one", ("a",))
+    dependents.note("none", ())
+    assert [dependents.of(name) for name in "abc"] == [["both", "one"], ["both"], []]
+    dependents.note("both", ("b", "c"))
+    assert [dependents.of(name) for name in "abc"] == [["one"], ["both"], ["both"]]
+    dependents.note("one", ())
+    assert dependents.of("a") == []
