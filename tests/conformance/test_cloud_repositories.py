@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
+from tests.conformance.metrics_page import metrics_page
 from tests.conformance.model_files import (
     add_sub_model,
     identity_config,
@@ -24,6 +25,7 @@ from tests.conformance.running_server import RunningServer, ServerOptions
 from tests.conformance.s3_server import CREDENTIALS, S3Server
 
 _DATA: Array = np.ones((1, 2), np.float32)
+_ONCE = "--cloud-attempts=1"  # who is refused knows it at once, and need not ask again
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +143,72 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3Server, local: Path, tmp_path
         "error: creating server: Internal - Unable to create S3 filesystem client. Check account "
         "credentials. Exception: 'NoSuchBucket' Message: 'The specified bucket does not exist'"
     ) in str(error.value)
+
+
+def test_copies_serve_until_the_cloud_is_back(local: Path, tmp_path: Path) -> None:
+    write_config(tmp_path / "given", "far", identity_config("FP32"))
+    cache = ("--cloud-cache-directory", str(tmp_path / "cache"))
+    polling = ("--model-control-mode=poll", "--repository-poll-secs=1")
+    with S3Server() as own:
+        own.upload(tmp_path / "given", "outage")
+        with RunningServer(local, _options(own, "outage", tmp_path / "first", *cache)):
+            pass
+        own.go_away()
+        url = own.url("outage")
+        again = _options(own, "outage", tmp_path / "again", *cache, *polling, _ONCE)
+        with RunningServer(local, again) as server, connect("grpc", server) as client:
+            unreadable = f"model repository '{url}' cannot be read: Could not connect"
+            server.wait_for(unreadable)
+            server.wait_for(
+                f"model repository '{url}': serving the copies of 1 models in "
+                f"'{tmp_path / 'cache'}', which may be old"
+            )
+            _serves(client, "far")
+            own.come_back()
+            own.put("outage/far/2/", b"")
+            server.wait_for(f"model repository '{url}' can be read again")
+            server.wait_for("successfully unloaded 'far' version 1")
+            own.go_away()
+            server.wait_for_count(unreadable, 2)
+            _serves(client, "far")
+            own.come_back()
+            server.wait_for_count(f"model repository '{url}' can be read again", 2)
+            assert server.output.count(unreadable) == 2
+
+
+def test_a_cloud_without_copies_that_is_away_is_named(tmp_path: Path) -> None:
+    with S3Server() as own:
+        own.go_away()
+        url = own.url("away")
+        with pytest.raises(AssertionError) as error:
+            RunningServer(tmp_path, ServerOptions(["--repo", url, _ONCE], CREDENTIALS))
+        own.come_back()
+    assert "Exception: 'EndpointConnectionError' Message: 'Could not connect" in str(error.value)
+    assert f"(model repository '{url}')" in str(error.value)
+    assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(error.value)
+
+
+def test_the_address_of_a_cloud_is_the_namespace_of_its_models(
+    s3: S3Server, local: Path, tmp_path: Path
+) -> None:
+    kinds = {"spaces/one": "FP32", "spaces/two": "INT32"}
+    for prefix, kind in kinds.items():
+        write_config(tmp_path / prefix, "shared", identity_config(kind))
+        s3.upload(tmp_path / prefix, prefix)
+    arguments = ("--repo", s3.url("spaces/two"), "--model-namespacing=true")
+    options = _options(s3, "spaces/one", tmp_path / "mount", *arguments)
+    with RunningServer(local, options) as server:
+        for protocol in ("http", "grpc"):
+            with connect(protocol, server) as client:
+                _serves(client, "here")
+                with pytest.raises(InferenceServerException, match="There are 2 identifiers of"):
+                    client.infer("shared", {"INPUT0": _DATA})
+        with connect("grpc", server) as client:
+            for prefix, kind in kinds.items():
+                data = _DATA.astype({"FP32": np.float32, "INT32": np.int32}[kind])
+                result = client.infer(f"{s3.url(prefix)}/shared", {"INPUT0": data})
+                np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), data)
+        page = metrics_page(server)
+    for prefix in kinds:
+        labels = f'model="shared",namespace="{s3.url(prefix)}",version="1"'
+        assert f"nv_inference_request_success{{{labels}}} 1" in page
