@@ -8,8 +8,10 @@
 // Threads: compatible. Limits: the window, as RollbackRule.
 #pragma once
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,13 +46,11 @@ class OutcomeWindow {
 
     // Why the version is to go; nothing while it may stay.
     std::optional<std::string> verdict() const {
-        const std::string of_window = " of the last " + std::to_string(last_.size());
         if (rule_.error_rate && exceeds(count(Outcome::kFailed), *rule_.error_rate)) {
-            return std::to_string(count(Outcome::kFailed)) + of_window + " requests failed";
+            return of_window(Outcome::kFailed) + "failed";
         }
         if (rule_.p99_ns && exceeds(count(Outcome::kSlow), kSlowShare)) {
-            return std::to_string(count(Outcome::kSlow)) + of_window + " requests took more than " +
-                   std::to_string(*rule_.p99_ns / 1'000'000) + " ms";
+            return of_window(Outcome::kSlow) + "took more than " + in_ms(*rule_.p99_ns) + " ms";
         }
         return std::nullopt;
     }
@@ -63,6 +63,18 @@ class OutcomeWindow {
     size_t& count_of(Outcome outcome) { return counts_[static_cast<size_t>(outcome)]; }
     bool exceeds(size_t count, double share) const {
         return static_cast<double>(count) > share * static_cast<double>(last_.size());
+    }
+    std::string of_window(Outcome outcome) const {
+        return std::to_string(count(outcome)) + " of the last " + std::to_string(last_.size()) +
+               " requests ";
+    }
+    static std::string in_ms(int64_t duration_ns) {
+        char digits[32];
+        const double duration_ms = static_cast<double>(duration_ns) / 1e6;
+        auto [end, error] =
+            std::to_chars(digits, std::end(digits), duration_ms, std::chars_format::fixed);
+        static_cast<void>(error);  // the longest one fits
+        return {digits, end};
     }
 
     const RollbackRule& rule_;

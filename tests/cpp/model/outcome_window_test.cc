@@ -42,6 +42,13 @@ TEST(OutcomeWindow, a_p99_is_one_in_a_hundred_that_is_slower) {
     EXPECT_EQ(window.verdict(), "3 of the last 200 requests took more than 50 ms");
 }
 
+TEST(OutcomeWindow, a_limit_is_told_to_the_nanosecond) {
+    const RollbackRule rule{0, std::nullopt, kMs / 2 + 1, 1};
+    OutcomeWindow window(rule);
+    window.add(false, kMs);
+    EXPECT_EQ(window.verdict(), "1 of the last 1 requests took more than 0.500001 ms");
+}
+
 TEST(OutcomeWindow, a_rate_of_nothing_forgives_nothing) {
     const RollbackRule rule{0, 0.0, std::nullopt, 1};
     OutcomeWindow window(rule);
