@@ -36,7 +36,7 @@ def read_batch(
         at += _REQUEST_SIZE
         extras = None
         if head[9]:
-            extras = _read_extras(buffer, at, head[9])
+            extras = read_extras(buffer, at, head[9])
             at += head[9]
         inputs = []
         for _ in range(head[6]):
@@ -55,7 +55,7 @@ def read_batch(
     return requests
 
 
-def _read_extras(buffer: bytearray, at: int, size: int) -> tuple[str, str, parameters_.Parameters]:
+def read_extras(buffer: bytearray, at: int, size: int) -> tuple[str, str, parameters_.Parameters]:
     """Return a request's id, its correlation id if that is a text, and its parameters."""
     end = at + size
     request_id, at = wire.read_string(buffer, at)

@@ -48,7 +48,9 @@ class BatchRunner:
             if self._is_decoupled:
                 self._refuse_result(result)
                 result = None
-            body = self._worker.writer.executed(self._answers(requests, result))
+            body = self._worker.codec.executed(requests, result)
+            if body is None:
+                body = self._worker.writer.executed(self._answers(requests, result))
         except TritonModelException as error:
             self._answered.clear()
             return self._failed(requests, str(error))

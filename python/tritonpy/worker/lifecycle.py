@@ -15,7 +15,6 @@ from tritonpy.worker import process, runtime, wire
 from tritonpy.worker.channel import Channel
 from tritonpy.worker.control_channel import ControlChannel
 from tritonpy.worker.errors import describe
-from tritonpy.worker.execute_message import read_batch
 from tritonpy.worker.execution import BatchRunner
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.loading import ModelFileError, import_model, model_class
@@ -144,7 +143,7 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
 
 def _serve_batches(channel: Channel, worker: Worker, runner: BatchRunner) -> None:
     """Run batch after batch until the server closes the channel: the model is unloaded."""
-    signature, inputs = worker.signature, worker.inputs
+    codec, inputs = worker.codec, worker.inputs
     while True:
         message = channel.receive()
         if message is None:
@@ -153,11 +152,12 @@ def _serve_batches(channel: Channel, worker: Worker, runner: BatchRunner) -> Non
         if kind != wire.EXECUTE:
             raise ValueError(f"a message of kind {kind} on the channel of batches")
         # No name here may refer to the requests: what nobody else keeps is given back below.
-        body = runner.run(read_batch(channel.buffer, start, end, signature, inputs))
+        body = runner.run(codec.read(channel.buffer, start, end))
         try:
             channel.send_alone(wire.EXECUTED, body)
         except (BrokenPipeError, ConnectionResetError):
             return
+        os.sched_yield()  # on a core for both, to the server's thread that waits for this
         inputs.release()
 
 

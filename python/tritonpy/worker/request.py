@@ -212,7 +212,8 @@ class InferenceRequest:
         return runtime.current().bls.execute_async(self, decoupled)
 
 
-_NO_EXTRAS: Final[tuple[str, str, Parameters]] = ("", "", {})
+# What a request has whose message says nothing more.
+NO_EXTRAS: Final[tuple[str, str, Parameters]] = ("", "", {})
 
 
 def received(
@@ -237,7 +238,7 @@ def received(
         correlation_kind,
         _,
     ) = head
-    request._id, correlation, request._parameters = extras or _NO_EXTRAS
+    request._id, correlation, request._parameters = extras or NO_EXTRAS
     if correlation_kind == _STRING_CORRELATION:
         request._correlation = correlation
     request._signature = signature

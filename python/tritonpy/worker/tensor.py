@@ -130,6 +130,8 @@ def received(
         if block is not None:
             at = block.at + offset
             tensor._serialized = block.mapping[at : at + size]
+            if len(tensor._serialized) != size:
+                raise ValueError(f"strings of {size} bytes at {at} end outside the memory")
     elif block is None:
         tensor._array = numpy.empty(dims, DTYPES[code])
     else:

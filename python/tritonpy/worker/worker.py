@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tritonpy.worker import wire
+from tritonpy.worker.batch_codec import batch_codec
 from tritonpy.worker.bls import Bls
 from tritonpy.worker.calls import Calls
 from tritonpy.worker.channel import Channel
@@ -37,6 +38,7 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, outputs)
+        self.codec: Final = batch_codec(signature, inputs, outputs)
         self.bls: Final = Bls(Calls(calls, inputs), outputs)
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses

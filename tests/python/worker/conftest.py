@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.python.worker.fake_server import FakeServer
+from tests.python.worker.fake_server import PROGRAM, FakeServer
 
 Start = Callable[..., FakeServer]
 
@@ -39,7 +39,13 @@ def write_model(root: Path, source: str) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def program() -> Path:
+    """Return the folder that is a worker's program."""
+    return PROGRAM
+
+
+@pytest.fixture
+def start(tmp_path: Path, program: Path) -> Iterator[Start]:
     """Start a worker on a model's source, and wait until it is ready unless told otherwise."""
     with ExitStack() as stack:
 
@@ -50,7 +56,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
             **options: Any,
         ) -> FakeServer:
             path = write_model(tmp_path, source)
-            server = stack.enter_context(FakeServer(path, config or config_of(), **options))
+            server = stack.enter_context(
+                FakeServer(path, config or config_of(), program=program, **options)
+            )
             if wait_for:
                 server.started = server.next_control(wait_for)
             return server

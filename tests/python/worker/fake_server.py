@@ -91,6 +91,31 @@ class Response:
         return output if isinstance(output, list) else list(output.tolist())
 
 
+def execute_body(
+    requests: Sequence[Request], block: int, offsets: Sequence[int], first_key: int
+) -> bytes:
+    """Return the body of the EXECUTE for `requests`, whose tensors lie in `block`."""
+    body = struct.pack("<QQI", block if offsets else 0, INPUTS_SIZE, len(requests))
+    offset = iter(offsets)
+    for key, request in enumerate(requests, first_key):
+        number = 0 if isinstance(request.correlation, str) else request.correlation
+        string = request.correlation if isinstance(request.correlation, str) else ""
+        count = 0xFFFF if request.outputs is None else len(request.outputs)
+        extras = b""
+        if request.request_id or string or request.parameters:
+            extras = text(request.request_id) + text(string) + parameters(request.parameters)
+        body += struct.pack("<QQQQ", key, number, request.timeout_us, request.priority)
+        body += struct.pack(
+            "<IIHH", request.flags, request.cancel_index, len(request.inputs), count
+        )
+        body += struct.pack("<B3xI", isinstance(request.correlation, str), len(extras)) + extras
+        for index, (shape, data) in request.inputs.items():
+            body += struct.pack("<HHQQ", index, len(shape), next(offset), len(data))
+            body += struct.pack(f"<{len(shape)}q", *shape)
+        body += struct.pack(f"<{len(request.outputs or ())}H", *(request.outputs or ()))
+    return body
+
+
 class FakeServer:
     """Starts a worker and speaks with it. The requests' keys are their places, from 1 on."""
 
@@ -101,6 +126,7 @@ class FakeServer:
         *,
         mode: str = "serve",
         on_control: Callable[[dict[str, Any]], Any] | None = None,
+        program: Path = PROGRAM,
     ) -> None:
         pairs = {name: socket.socketpair() for name in ("execute", "calls", "control")}
         self._execute, self._calls, self._control = (ends[0] for ends in pairs.values())
@@ -115,7 +141,7 @@ class FakeServer:
         self.control_messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         passed = {name: ends[1].fileno() for name, ends in pairs.items()}
         passed |= {"inputs": self.inputs, "outputs": self.outputs}
-        command = [sys.executable, "-u", str(PROGRAM), "--parent-pid", str(os.getpid())]
+        command = [sys.executable, "-u", str(program), "--parent-pid", str(os.getpid())]
         for name, descriptor in passed.items():
             command += [f"--{name}-fd", str(descriptor)]
         self.process = subprocess.Popen(
@@ -192,27 +218,8 @@ class FakeServer:
         """Send a batch; return the place of its block of the inputs."""
         pieces = [data for request in requests for _, data in request.inputs.values()]
         block, offsets = self.write_block(pieces)
-        body = struct.pack("<QQI", block if pieces else 0, INPUTS_SIZE, len(requests))
-        piece = iter(offsets)
-        for request in requests:
-            number = 0 if isinstance(request.correlation, str) else request.correlation
-            string = request.correlation if isinstance(request.correlation, str) else ""
-            count = 0xFFFF if request.outputs is None else len(request.outputs)
-            extras = b""
-            if request.request_id or string or request.parameters:
-                extras = text(request.request_id) + text(string) + parameters(request.parameters)
-            body += struct.pack(
-                "<QQQQ", self.next_key, number, request.timeout_us, request.priority
-            )
-            body += struct.pack(
-                "<IIHH", request.flags, request.cancel_index, len(request.inputs), count
-            )
-            body += struct.pack("<B3xI", isinstance(request.correlation, str), len(extras)) + extras
-            for index, (shape, data) in request.inputs.items():
-                body += struct.pack("<HHQQ", index, len(shape), next(piece), len(data))
-                body += struct.pack(f"<{len(shape)}q", *shape)
-            body += struct.pack(f"<{len(request.outputs or ())}H", *(request.outputs or ()))
-            self.next_key += 1
+        body = execute_body(requests, block, offsets, self.next_key)
+        self.next_key += len(requests)
         self._execute.sendall(struct.pack("<IHH", len(body), EXECUTE, 0) + body)
         return block
 

@@ -1,18 +1,20 @@
 """Goal: `execute` does what Triton's contract says, tensor for tensor and text for text.
 
-Method: real worker processes run small models; a fake server in Python sends batches and reads
-answers by its own reading of the messages.
+Method: real worker processes run small models, with the compiled codec and without; a fake server
+in Python sends batches and reads answers by its own reading of the messages.
 """
 
 from __future__ import annotations
 
+import shutil
 import struct
+from pathlib import Path
 
 import numpy
 import pytest
 
 from tests.python.worker.conftest import Start, config_of, tensor
-from tests.python.worker.fake_server import Request, fp32, serialized
+from tests.python.worker.fake_server import PROGRAM, Request, fp32, serialized
 
 IDENTITY = """
 class TritonPythonModel:
@@ -26,6 +28,19 @@ class TritonPythonModel:
 """
 
 
+@pytest.fixture(scope="module", params=["compiled", "in_python"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a worker's program: ours, and as an interpreter finds it that cannot load extensions.
+
+    The second one is a copy of the package without them.
+    """
+    if request.param == "compiled":
+        return PROGRAM
+    copy = tmp_path_factory.mktemp("in_python") / "tritonpy"
+    shutil.copytree(PROGRAM.parent, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    return copy / PROGRAM.name
+
+
 def returning(expression: str) -> str:
     """Return a model whose `execute` returns an expression of `requests`."""
     return f"""
@@ -35,6 +50,15 @@ class TritonPythonModel:
         response = lambda *tensors: pb_utils.InferenceResponse(list(tensors))
         return {expression}
 """
+
+
+def test_the_codec_is_the_one_that_is_meant(start: Start, program: Path) -> None:
+    source = (
+        "[response(tensor('OUT', np.float32(['tritonpy.worker._batch_codec' in sys.modules])))]"
+    )
+    server = start("import sys\n" + returning(source))
+    (response,) = server.execute(Request())
+    assert response.values() == [program == PROGRAM]
 
 
 def test_batch_of_requests_is_answered_in_order(start: Start) -> None:

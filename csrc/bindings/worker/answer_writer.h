@@ -1,0 +1,47 @@
+// EXECUTED for a batch that was answered as nearly all are: each request with one response, whose
+// outputs are numbers in contiguous arrays. What `worker/response_message.py` does for every kind,
+// compiled for this one.
+//
+// Threads: confined(python), to the thread that runs the worker's batches.
+// Owns: references to what it looks up.
+// Limits: outputs of less than 256 KiB; larger ones Python copies without the GIL.
+#pragma once
+
+#include <cstdint>
+
+#include "bindings/worker/attribute_names.h"
+#include "bindings/worker/python_object.h"
+
+namespace tritonpy {
+
+class AnswerWriter {
+  public:
+    // `signature` is a ModelSignature, `arena` the OutputArena. Throws PythonError.
+    AnswerWriter(const PythonObject& signature, const PythonObject& arena);
+    AnswerWriter(const AnswerWriter&) = delete;
+    AnswerWriter& operator=(const AnswerWriter&) = delete;
+
+    // The message's body for what a model's execute returned, its outputs written to the arena;
+    // None where anything is out of the ordinary, and then nothing has happened. Throws
+    // PythonError, also where there is no memory for the outputs.
+    PythonObject executed(const PythonObject& requests, const PythonObject& responses) const;
+
+  private:
+    struct Message;
+
+    bool write(const PythonObject& requests, const PythonObject& responses, Message& out) const;
+    bool write_response(const PythonObject& request, const PythonObject& response,
+                        Message& out) const;
+    bool write_output(const PythonObject& tensor, const PythonObject& wanted, uint64_t base,
+                      Message& out) const;
+    void write_data(Message& out) const;
+
+    const AttributeNames names_;
+    const PythonObject arena_;
+    const PythonObject output_places_;
+    const PythonObject output_codes_;
+    const PythonObject response_type_;
+    const int64_t release_all_;
+};
+
+}  // namespace tritonpy

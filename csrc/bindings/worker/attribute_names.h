@@ -1,0 +1,47 @@
+// The attributes of the objects in `worker/*.py` that messages are read into and written from.
+//
+// Threads: confined(python).
+#pragma once
+
+#include "bindings/worker/python_object.h"
+
+namespace tritonpy {
+
+struct AttributeNames {
+    // InferenceRequest
+    PythonObject key = PythonObject::name("_key");
+    PythonObject correlation = PythonObject::name("_correlation");
+    PythonObject timeout = PythonObject::name("_timeout");
+    PythonObject priority = PythonObject::name("_priority");
+    PythonObject flags = PythonObject::name("_flags");
+    PythonObject cancel_index = PythonObject::name("_cancel_index");
+    PythonObject id = PythonObject::name("_id");
+    PythonObject inputs = PythonObject::name("_inputs");
+    PythonObject release_flags = PythonObject::name("_release_flags");
+    PythonObject reply = PythonObject::name("_reply");
+    // and InferenceResponse
+    PythonObject outputs = PythonObject::name("_outputs");
+    PythonObject parameters = PythonObject::name("_parameters");
+    PythonObject error = PythonObject::name("_error");
+    // Tensor
+    PythonObject name = PythonObject::name("_name");
+    PythonObject code = PythonObject::name("_code");
+    PythonObject shape = PythonObject::name("_shape");
+    PythonObject serialized = PythonObject::name("_serialized");
+    PythonObject array = PythonObject::name("_array");
+    // numpy.ndarray
+    PythonObject nbytes = PythonObject::name("nbytes");
+    PythonObject array_flags = PythonObject::name("flags");
+    PythonObject is_contiguous = PythonObject::name("c_contiguous");
+    // InputArena and OutputArena, and their blocks
+    PythonObject block = PythonObject::name("block");
+    PythonObject lend = PythonObject::name("lend");
+    PythonObject size = PythonObject::name("size");
+    PythonObject mapping = PythonObject::name("mapping");
+    PythonObject at = PythonObject::name("at");
+    PythonObject arrays = PythonObject::name("arrays");
+    PythonObject data_at = PythonObject::name("data_at");
+    PythonObject data_place = PythonObject::name("data_place");
+};
+
+}  // namespace tritonpy

@@ -1,0 +1,58 @@
+// EXECUTE as the requests that a model is handed: `worker/execute_message.py`, compiled.
+//
+// Threads: confined(python), to the thread that runs the worker's batches.
+// Owns: references to the classes that it makes objects of, and to what all requests share.
+// Limits: what a message holds; one that is not well-formed is told from others.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "backend/message_bytes.h"
+#include "bindings/worker/attribute_names.h"
+#include "bindings/worker/python_object.h"
+
+namespace tritonpy {
+
+class BatchReader {
+  public:
+    // `signature` is a ModelSignature, `arena` the InputArena. Throws PythonError.
+    BatchReader(const PythonObject& signature, const PythonObject& arena);
+    BatchReader(const BatchReader&) = delete;
+    BatchReader& operator=(const BatchReader&) = delete;
+
+    // The list of the requests in the bytes from `at` to `end` of a bytearray, their tensors being
+    // views of the arena. Throws PythonError: ValueError where that is no such message.
+    PythonObject read(const PythonObject& buffer, Py_ssize_t at, Py_ssize_t end) const;
+
+  private:
+    struct Block;
+    struct Message;
+
+    Block find_block(Message& message) const;
+    PythonObject read_request(Message& message, const Block& block) const;
+    void read_extras(Message& message, uint32_t size, bool has_text_correlation,
+                     const PythonObject& request) const;
+    PythonObject read_input(Message& message, const Block& block) const;
+    PythonObject strings_of(uint64_t offset, uint64_t size, const Block& block) const;
+    PythonObject array_of(const PythonObject& code, const PythonObject& shape, uint64_t offset,
+                          const Block& block) const;
+
+    const AttributeNames names_;
+    const PythonObject arena_;
+    const PythonObject input_names_;
+    const PythonObject input_codes_;
+    const PythonObject request_type_;
+    const PythonObject tensor_type_;
+    const PythonObject data_types_;
+    const PythonObject ndarray_;
+    const PythonObject empty_;
+    const PythonObject read_extras_;
+    const PythonObject no_extras_;
+    const PythonObject no_bytes_;
+    // Attributes that are the same in every request.
+    std::vector<std::pair<PythonObject, PythonObject>> same_;
+};
+
+}  // namespace tritonpy
