@@ -6,6 +6,7 @@ one that must be slow to load waits for the test.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -54,6 +55,9 @@ _CALLER = """
 """
 
 
+LABELLED = ("labelled_http", "labelled_grpc")
+
+
 def takes(models: int) -> str:
     """Return the parameter of a model that takes the memory of so many."""
     size = f'value {{ string_value: "{models * MODEL_BYTES}" }}'
@@ -83,6 +87,11 @@ def write_models(repository: Path) -> None:
             ],
         ),
     )
+    for name in LABELLED:
+        config = identity_config("FP32", extra=takes(0) + "version_policy { all {} }")
+        rollout = {"labels": {"stable": 1, "canary": 2}, "split": {"stable": 1}}
+        write_config(repository, name, config, (1, 2))
+        (repository / name / "rollout.json").write_text(json.dumps(rollout))
     gate = gate_of(repository)
     os.mkfifo(gate)
     write_python_model(repository, "late", _LATE.format(gate=gate))

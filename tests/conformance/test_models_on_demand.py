@@ -130,6 +130,21 @@ def test_a_model_that_is_out_is_ready_and_comes_for_whoever_asks_what_it_is(
     assert not client.raw.is_model_ready("nobody")
 
 
+def test_labels_of_a_model_that_was_never_loaded(
+    client: Client, sparing_server: RunningServer
+) -> None:
+    model = f"labelled_{client.protocol}"
+    assert client.raw.is_model_ready(model, "stable")
+    assert _metric(sparing_server, "tritonpy_model_cold_loads_total", model) == 0
+    result = client.infer(model, {"INPUT0": _DATA}, model_version="canary")
+    assert client.response(result)["model_version"] == "2"
+    result = client.infer(model, {"INPUT0": _DATA})
+    assert client.response(result)["model_version"] == "1"
+    unknown = "has no version label 'beta', only 'stable', 'canary'"
+    with pytest.raises(InferenceServerException, match=unknown):
+        client.infer(model, {"INPUT0": _DATA}, model_version="beta")
+
+
 def test_wrong_requests_are_wrong_for_a_model_that_is_out(client: Client) -> None:
     _make_room(client, kept_out="d")
     with pytest.raises(InferenceServerException, match="unexpected inference input 'WRONG'"):

@@ -123,7 +123,7 @@ class ModelTable:
             self._entry(name).load_files(self._written(name, override.files), config)
             return
         location = self._locate(name)
-        rollout = self._rollout(name, location)
+        rollout = self._checked_rollout(name, location)
         self._entry(name).load(location, config)
         self._rollouts.loaded(name, location.path, rollout)
         self._warn_of_shadow(name, rollout)
@@ -160,8 +160,11 @@ class ModelTable:
         return evicted
 
     def expected(self, identifiers: Iterable[str]) -> dict[str, ModelExpectation]:
-        """Read what is to be expected of models on disk before they are loaded."""
-        return {one: expectation_of(one, self._as_written(one)) for one in identifiers}
+        """Read what is to be expected of models on disk before they are loaded.
+
+        Their rollouts are in force from then on, so that a request may name a label.
+        """
+        return {one: self._expected(one) for one in identifiers}
 
     def refuse(self, name: str, error: TritonError) -> None:
         """Note that a model cannot be loaded, and raise."""
@@ -202,9 +205,14 @@ class ModelTable:
         ]
         return "".join(failed) or status.reason
 
-    def _as_written(self, identifier: str) -> ModelConfig:
+    def _expected(self, identifier: str) -> ModelExpectation:
         places = self._layout.locate(identifier)
-        return self._parts.loader.as_written(places[0]) if len(places) == 1 else ModelConfig()
+        if len(places) != 1:
+            return ModelExpectation(name_of(identifier))
+        (location,) = places
+        with suppress(InvalidArgError):  # the load says so
+            self._rollouts.loaded(identifier, location.path, self._read_rollout(location))
+        return expectation_of(identifier, self._parts.loader.as_written(location))
 
     def _config_of(self, name: str, override: LoadOverride) -> ModelConfig:
         try:
@@ -212,13 +220,14 @@ class ModelTable:
         except InvalidArgError as error:
             raise self._refused(name, error) from error
 
-    def _rollout(self, name: str, location: ModelLocation) -> RolloutPlan | None:
-        if location.file is not None:
-            return None
+    def _checked_rollout(self, name: str, location: ModelLocation) -> RolloutPlan | None:
         try:
-            return self._rollouts.read(location.path)
+            return self._read_rollout(location)
         except InvalidArgError as error:
             raise self._refused(name, error) from error
+
+    def _read_rollout(self, location: ModelLocation) -> RolloutPlan | None:
+        return None if location.file is not None else self._rollouts.read(location.path)
 
     def _warn_of_shadow(self, name: str, rollout: RolloutPlan | None) -> None:
         served = self._entry(name).served

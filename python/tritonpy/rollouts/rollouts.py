@@ -82,7 +82,8 @@ class Rollouts:
         self._core = core
         self._lock = threading.Lock()
         self._in_force: dict[str, _InForce] = {}
-        self._files: dict[str, RolloutPlan | None] = {}  # of models that are loaded
+        # Of models that are loaded, or will be on demand.
+        self._files: dict[str, RolloutPlan | None] = {}
 
     def read(self, directory: Path) -> RolloutPlan | None:
         """Read the file of a model, which is not in force yet; errors as `read_plan`."""
@@ -109,7 +110,7 @@ class Rollouts:
     def update(self, name: str, document: object) -> None:
         """Put a document in force; InvalidArgError for a wrong one, as `plan_of`.
 
-        Raises NotFoundError for a model that is not loaded.
+        Raises NotFoundError for a model that is neither loaded nor on demand.
         """
         plan = plan_of(document, f"rollout of model '{name}'")
         with self._lock:
