@@ -188,6 +188,24 @@ def test_a_cloud_without_copies_that_is_away_is_named(tmp_path: Path) -> None:
     assert CREDENTIALS["AWS_SECRET_ACCESS_KEY"] not in str(error.value)
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_name_is_looked_up_in_every_namespace_when_it_is_loaded(
+    s3: S3Server, local: Path, tmp_path: Path, protocol: str
+) -> None:
+    write_config(tmp_path / "given", "far", identity_config("FP32"))
+    prefix = f"late_{protocol}"
+    arguments = ("--model-control-mode=explicit", "--model-namespacing=true")
+    options = _options(s3, prefix, tmp_path / "mount", *arguments)
+    with RunningServer(local, options) as server, connect(protocol, server) as client:
+        with pytest.raises(InferenceServerException, match="not found in any model repository"):
+            client.raw.load_model("far")
+        s3.upload(tmp_path / "given", prefix)
+        client.raw.load_model("far")
+        _serves(client, "far")
+        client.raw.load_model("here")
+        _serves(client, "here")
+
+
 def test_the_address_of_a_cloud_is_the_namespace_of_its_models(
     s3: S3Server, local: Path, tmp_path: Path
 ) -> None:

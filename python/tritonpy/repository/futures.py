@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 
 
@@ -43,6 +43,23 @@ def joined(parts: Sequence[Future[None]]) -> Future[None]:
             outcome.set_result(None)
 
     ended_after(parts).add_done_callback(all_ended)
+    return outcome
+
+
+def followed_by(first: Future[None], begin: Callable[[], Future[None]]) -> Future[None]:
+    """Return what fails as `first` does, or else ends as what `begin` begins after it."""
+    outcome: Future[None] = Future()
+
+    def go_on(ended: Future[None]) -> None:
+        pass_on_failure(outcome, ended)
+        if outcome.done():
+            return
+        try:
+            pass_on(begin(), outcome)
+        except Exception as error:
+            outcome.set_exception(error)
+
+    first.add_done_callback(go_on)
     return outcome
 
 

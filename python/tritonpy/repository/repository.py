@@ -14,7 +14,7 @@ from tritonpy.repository.change_watch import ChangeWatch
 from tritonpy.repository.clock import Clock
 from tritonpy.repository.cloud import Mirrors
 from tritonpy.repository.demand import MemoryBudget, OnDemand
-from tritonpy.repository.futures import joined
+from tritonpy.repository.futures import followed_by, joined
 from tritonpy.repository.index import IndexEntry, index_entries
 from tritonpy.repository.layout import Logger, RepositoryLayout
 from tritonpy.repository.lifecycle import Lifecycle, ModelState
@@ -128,7 +128,15 @@ class ModelRepository:
         require_loadable_name(name)
         override = override_of(parameters or {})
         session = self._session()
-        return joined([session.load(model, override) for model in self._called(name)])
+
+        def load() -> Future[None]:
+            return joined([session.load(model, override) for model in self._called(name)])
+
+        if not self._options.model_namespacing or self._layout.named(name):
+            return load()
+        # Which namespaces have it is known when clouds were asked, and that takes a while.
+        looked = self._threads.submit(name, partial(self._mirrors.look_for, name))
+        return followed_by(looked, load)
 
     def submit_unload(
         self, name: str, parameters: Mapping[str, ParameterValue] | None = None

@@ -80,6 +80,22 @@ class CloudMirror:
         for name in gone:
             self._hide(name)
 
+    def look_for(self, name: str) -> bool:
+        """List one model; whether there is one. Blocks, and raises TritonError."""
+        if not is_model_name(name):
+            return False
+        listing = self._remote.model(name)
+        with self._lock:
+            if listing is None:
+                self._listings.pop(name, None)
+            else:
+                self._listings[name] = listing
+        if listing is None:
+            self._hide(name)
+        else:
+            self._show(name)
+        return listing is not None
+
     def listing(self, name: str) -> Listing:
         """Return what the last look saw of a model."""
         with self._lock:
@@ -121,7 +137,7 @@ class CloudMirror:
             _remove(copy)
 
     def _fetch(self, name: str, look: bool) -> None:
-        if look and not self._look_at(name):
+        if look and not self.look_for(name):
             return
         listing = self.listing(name)
         if not listing or self._held.get(name) == listing:
@@ -140,21 +156,6 @@ class CloudMirror:
         self._point(name, copy.name)
         self._held[name] = listing
         _remove(old)
-
-    def _look_at(self, name: str) -> bool:
-        if not is_model_name(name):
-            return False
-        listing = self._remote.model(name)
-        with self._lock:
-            if listing is None:
-                self._listings.pop(name, None)
-            else:
-                self._listings[name] = listing
-        if listing is None:
-            self._hide(name)
-        else:
-            self._show(name)
-        return listing is not None
 
     def _fill(self, name: str, copy: Path, listing: Listing) -> None:
         held, old = self._held.get(name, frozenset()), self._copy_of(name)

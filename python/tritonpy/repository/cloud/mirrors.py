@@ -94,6 +94,11 @@ class Mirrors:
                     self._unreadable.remove(mirror.name)
                     self._log.info(f"model repository '{mirror.name}' can be read again")
 
+    def look_for(self, name: str) -> None:
+        """Find out which repositories have a model of that name. Blocks; TritonError."""
+        for mirror in self._mirrors:
+            mirror.look_for(name)
+
     def trees(self, models: Mapping[str, Iterable[ModelLocation]]) -> dict[str, ModelTree]:
         """Return as read_trees, but of what is in a cloud what the last look saw there."""
         by_directory = {mirror.directory: mirror for mirror in self._mirrors}
