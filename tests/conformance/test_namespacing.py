@@ -19,6 +19,7 @@ from tests.conformance.conftest import connect
 from tests.conformance.ensembles import ensemble_config, step
 from tests.conformance.metrics_page import metrics_page
 from tests.conformance.model_files import identity_config, write_config
+from tests.conformance.python_models import write_python_model
 from tests.conformance.running_server import RunningServer, ServerOptions
 
 _TYPES: Final = {"first": "FP32", "second": "INT32"}
@@ -30,6 +31,18 @@ _AMBIGUOUS: Final = (
     "There are 2 identifiers of model 'shared' in global map, model namespace must be provided to "
     "resolve ambiguity."
 )
+
+
+_MOODY: Final = """
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def is_ready(self):
+            return {is_ready}
+
+        def execute(self, requests):
+            return [pb_utils.InferenceResponse() for _ in requests]
+"""
 
 
 def _ensemble(model: str, kind: str) -> str:
@@ -45,6 +58,8 @@ def root(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_config(path / namespace, "shared", identity_config(kind))
         write_config(path / namespace, f"only_{namespace}", identity_config(kind))
         write_config(path / namespace, f"own_{namespace}", _ensemble("shared", kind))
+        is_ready = namespace == "first"
+        write_python_model(path / namespace, "moody", _MOODY.format(is_ready=is_ready))
     # What its own repository has not, and the other has.
     write_config(path / "first", "borrowing", _ensemble("only_second", "INT32"))
     return path
@@ -109,6 +124,14 @@ def test_an_ensemble_finds_the_models_of_its_own_repository_first(
     assert _answer(client, f"own_{namespace}", kind).dtype == _ARRAYS[kind].dtype
 
 
+def test_each_of_two_python_models_of_one_name_has_its_own_word(
+    namespaced: RunningServer, root: Path
+) -> None:
+    with connect("grpc", namespaced) as client:
+        assert client.raw.is_model_ready(f"{root / 'first'}/moody")
+        assert not client.raw.is_model_ready(f"{root / 'second'}/moody")
+
+
 @pytest.mark.parametrize("namespace", _TYPES)
 def test_an_identifier_leaves_grpc_no_choice(
     namespaced: RunningServer, root: Path, namespace: str
@@ -133,7 +156,7 @@ def test_all_are_listed_and_counted_and_measured(
         for model in getattr(index, "models", index)
     ]
     assert names.count("shared") == 2
-    assert len(names) == 7
+    assert len(names) == 9
     assert [model["name"] for model in client.statistics("shared")] == ["shared", "shared"]
     page = metrics_page(namespaced)
     for namespace in _TYPES:

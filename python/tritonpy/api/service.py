@@ -121,7 +121,7 @@ class ModelChecks(Protocol):
     def has_checks(self) -> bool:
         """Whether any model checks its readiness itself."""
 
-    def ask_ready(self, name: str, version: int) -> Sequence[ReadyCheck]:
+    def ask_ready(self, identifier: str, version: int) -> Sequence[ReadyCheck]:
         """Ask each instance of a version whose model checks its readiness itself."""
 
 
@@ -326,7 +326,9 @@ class V2Service:
             return  # a request would bring it
         served = self._repository.served(name, version)
         self._core.check_ready(name, served.version)
-        checks = () if self._checks is None else self._checks.ask_ready(name, served.version)
+        if self._checks is None:
+            return
+        checks = self._checks.ask_ready(served.identifier, served.version)
         await asyncio.gather(*(self._require_own_word(check) for check in checks))
 
     async def _require_own_word(self, check: ReadyCheck) -> None:

@@ -227,7 +227,6 @@ class ModelLoader:
         context = self._completion_context(backend, version.version, directory)
         config = backend.complete(polled.config, file, context)
         self._name_what_is_ignored(config)
-        make_spec = backend.worker_spec
         labels = _labels(config, polled.location)
         lowered = lower(
             config,
@@ -235,7 +234,7 @@ class ModelLoader:
             file if backend.needs_file else "",
             labels,
             self._options.delay_until_queued,
-            make_spec(config, version.version, file, directory).to_text() if make_spec else "",
+            _worker_text(backend, config, version.version, file, polled.location),
             self._options.python_worker_timeout_s,
             read_warmup(config, directory),
             sequences=lower_sequence(config, directory, self._options.delay_until_backlogged),
@@ -355,6 +354,16 @@ def model_file(backend: Backend, config: ModelConfig, directory: Path) -> Path:
 
 def _labels(config: ModelConfig, location: ModelLocation) -> Mapping[str, tuple[str, ...]]:
     return {} if location.file is not None else read_labels(config, location.path)
+
+
+def _worker_text(
+    backend: Backend, config: ModelConfig, version: int, file: Path, location: ModelLocation
+) -> str:
+    """Return what workers of a version are started by; empty where the core runs it."""
+    if backend.worker_spec is None:
+        return ""
+    spec = backend.worker_spec(config, version, file, location.path)
+    return replace(spec, identifier=location.identifier).to_text()
 
 
 def _mentions(file: Path, field: bytes) -> bool:

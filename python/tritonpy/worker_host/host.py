@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tritonpy.config.identifier import name_of
 from tritonpy.errors import InternalError
 from tritonpy.worker_host.control import ControlServer, ForwardingLog
 from tritonpy.worker_host.interpreter import Interpreter, Interpreters
@@ -157,25 +156,21 @@ class WorkerHost:
         with self._lock:
             return any(worker.has_is_ready for worker in self._workers.values())
 
-    def ask_ready(self, name: str, version: int) -> list[ReadyCheck]:
+    def ask_ready(self, identifier: str, version: int) -> list[ReadyCheck]:
         """Ask every instance of a version whose model has an is_ready of its own."""
         with self._lock:
             workers = [
                 worker
                 for worker in self._workers.values()
                 if worker.has_is_ready
-                and (worker.spec.model_name, worker.spec.model_version) == (name, version)
+                and (worker.spec.identifier, worker.spec.model_version) == (identifier, version)
             ]
         return [ReadyCheck(worker.process.name, worker.control.ask_ready()) for worker in workers]
 
     def memory_bytes(self, identifier: str) -> int:
-        """Return what the workers of a model take now, their part of what they share included.
-
-        Models that have their name in common have their workers in common here.
-        """
-        model_name = name_of(identifier)
+        """Return what the workers of a model take now, their part of what they share included."""
         with self._lock:
-            workers = [one for one in self._workers.values() if one.spec.model_name == model_name]
+            workers = [one for one in self._workers.values() if one.spec.identifier == identifier]
         return sum(worker.process.memory_bytes() for worker in workers)
 
     def kill_all(self) -> None:

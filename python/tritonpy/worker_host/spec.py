@@ -27,6 +27,7 @@ class WorkerSpec:
     model_directory: str  # the one with the versions inside
     config_json: str
     execution_env_path: str  # "": the server's own interpreter
+    identifier: str = ""  # what the server knows the model by
 
     def to_text(self) -> str:
         """Return the form in which the core carries it."""

@@ -25,8 +25,8 @@ class FakeWorkers:
     def has_checks(self) -> bool:
         return bool(self.checks)
 
-    def ask_ready(self, name: str, version: int) -> list[ReadyCheck]:
-        return self.checks if (name, version) == ("model", 3) else []
+    def ask_ready(self, identifier: str, version: int) -> list[ReadyCheck]:
+        return self.checks if (identifier, version) == ("model", 3) else []
 
 
 class Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -85,17 +85,19 @@ class StubHost:
         self.metrics, self.models = self.host.metrics, self.host.models
         self._launched: list[int] = []
 
-    def spec(self, script: str, extra: str = "") -> WorkerSpec:
+    def spec(self, script: str, extra: str = "", identifier: str = "m") -> WorkerSpec:
         """Return a model that does what `script` says."""
         file = self.directory / "m" / "1" / "model.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(script))
         config = normalize(parse_config(CONFIG + extra, "test"), Devices())
-        return worker_spec(config, 1, file, file.parents[1])
+        return replace(worker_spec(config, 1, file, file.parents[1]), identifier=identifier)
 
-    def launch(self, script: str, extra: str = "") -> tuple[int, int, int, int, int]:
+    def launch(
+        self, script: str, extra: str = "", identifier: str = "m"
+    ) -> tuple[int, int, int, int, int]:
         """Launch an instance `m_0_0` that does what `script` says."""
-        text = self.spec(script, extra).to_text()
+        text = self.spec(script, extra, identifier).to_text()
         launched = self.host.launch(text, "m_0_0", "KIND_CPU", 0)
         self._launched.append(launched[4])
         return launched

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -258,3 +259,21 @@ def test_models_without_is_ready_are_not_asked(stubs: StubHost) -> None:
         os.close(channel)
     assert stubs.host.ask_ready("m", 1) == []
     assert stubs.host.ask_ready("other", 1) == []
+
+
+def test_namesakes_have_workers_of_their_own(stubs: StubHost) -> None:
+    script = "say({'op': 'ready', 'has_is_ready': True})\n"
+    launched = {name: stubs.launch(script + "hear()", identifier=name) for name in ("a/m", "b/m")}
+    for name, (*_, pid) in launched.items():
+        assert len(stubs.host.ask_ready(name, 1)) == 1
+        assert stubs.host.memory_bytes(name) == pytest.approx(_set_size(pid), rel=0.2)
+    assert stubs.host.memory_bytes("m") == 0
+    for *channels, _ in launched.values():
+        for channel in channels:
+            os.close(channel)
+
+
+def _set_size(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    (line,) = (line for line in rollup.splitlines() if line.startswith("Pss:"))
+    return int(line.split()[1]) * 1024
