@@ -151,6 +151,12 @@ inline constexpr int64_t kBacklogSweepNs = 50'000'000;
 
 // Instances of one model version over all its groups.
 inline constexpr size_t kMaxInstances = 1024;
+// Instances that a model with sequences has had, those that have gone included; then it is loaded
+// anew for others.
+inline constexpr size_t kMaxSequenceLanes = 2048;
+static_assert(kMaxSequenceLanes >= 2 * kMaxInstances);
+// What open sequences get to end by themselves where the model, or their instance, is to go.
+inline constexpr int64_t kSequenceFarewellNs = 30'000'000'000;
 
 static_assert(kDefaultQueueSize <= kMaxQueueSize);
 static_assert((kDefaultQueueSize & (kDefaultQueueSize - 1)) == 0, "rings are powers of two");

@@ -91,12 +91,14 @@ struct WantedInstance {
     InstanceNeeds needs;  // empty where nobody limits them
 };
 
-// REQUIRES: none is passive.
+// Those that are not passive.
 std::vector<WantedInstance> wanted_instances(const ModelConfig& config, bool is_limited) {
     std::vector<WantedInstance> wanted;
-    for (size_t index = 0; index < config.instances.size(); ++index) {
-        wanted.push_back({&config.instances[index],
-                          is_limited ? config.needs[index] : InstanceNeeds{}});
+    for (const InstanceSpec& spec : config.instances) {
+        if (!spec.passive) {
+            const size_t index = wanted.size();
+            wanted.push_back({&spec, is_limited ? config.needs[index] : InstanceNeeds{}});
+        }
     }
     return wanted;
 }
@@ -210,15 +212,14 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
         TRITONPY_ASSIGN_OR_RETURN(std::unique_ptr<Executor> executor,
                                   make_executor(spec, warmup, context));
         if (spec.passive) {
-            passive_executors_.push_back(std::move(executor));
+            passive_.push_back({spec, std::move(executor)});
             continue;
         }
         may_fall_ill_ = may_fall_ill_ || executor->request_executor() != nullptr;
         created.push_back(make_instance(spec, std::move(executor)));
     }
     if (created.empty()) {
-        return invalid_arg("model '" + identity_->name +
-                           "' has no instance that is not passive, so nothing could run it");
+        return nobody_to_run();
     }
     instances_.add(std::move(created));
     if (scheduler_->is_watched()) {
@@ -226,6 +227,11 @@ Status Model::create_instances(const ModelConfig& config, const ModelContext& co
     }
     TRITONPY_RETURN_IF_ERROR(start_threads(instances_.all(), context));
     return queue_watch_ && has_threads_ ? queue_watch_->start() : Status();
+}
+
+Status Model::nobody_to_run() const {
+    return invalid_arg("model '" + identity_->name +
+                       "' has no instance that is not passive, so nothing could run it");
 }
 
 Warmup Model::warmup_of(const ModelConfig& config, const ModelContext& context) const {
@@ -266,17 +272,19 @@ Status Model::start_threads(std::span<const std::unique_ptr<ModelInstance>> inst
 }
 
 bool Model::lets_instances_change(const ModelConfig& config, const ModelContext& context) const {
-    const bool is_passive = std::ranges::any_of(config.instances, &InstanceSpec::passive);
-    return !is_ensemble() && scheduler_->lets_instances_change() && passive_executors_.empty() &&
-           !is_passive && is_limited(config, context) == (limited_ != nullptr);
+    return !is_ensemble() && scheduler_->lets_instances_change() &&
+           is_limited(config, context) == (limited_ != nullptr);
 }
 
 Status Model::change_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_RETURN_IF_ERROR(check_instance_count(config));
+    std::vector<WantedInstance> wanted_ones = wanted_instances(config, limited_ != nullptr);
+    if (wanted_ones.empty()) {
+        return nobody_to_run();
+    }
     std::vector<const ModelInstance*> surplus;
     const std::vector<WantedInstance> missing =
-        without_instance(wanted_instances(config, limited_ != nullptr), instances_.all(), needs_,
-                         surplus);
+        without_instance(std::move(wanted_ones), instances_.all(), needs_, surplus);
     factory_->update(config.executor);
     const Warmup warmup = warmup_of(config, context);
     std::vector<std::unique_ptr<Executor>> executors;
@@ -286,6 +294,8 @@ Status Model::change_instances(const ModelConfig& config, const ModelContext& co
                                   make_executor(*wanted.spec, warmup, context));
         needs.push_back(wanted.needs);
     }
+    std::vector<bool> is_wanted;
+    TRITONPY_ASSIGN_OR_RETURN(auto passive, missing_passive(config, warmup, context, is_wanted));
     if (limited_ != nullptr) {
         TRITONPY_RETURN_IF_ERROR(limited_->expect(needs));
     }
@@ -295,19 +305,59 @@ Status Model::change_instances(const ModelConfig& config, const ModelContext& co
             needs_[next_instance_] = std::move(needs[index]);
         }
         created.push_back(make_instance(*missing[index].spec, std::move(executors[index])));
+        scheduler_->engage(created.back()->index());
     }
     if (Status started = start_threads(created, context); !started.ok()) {
         dismiss(std::move(created));
         return started;
     }
     instances_.add(std::move(created));
+    change_passive(std::move(passive), is_wanted);
     dismiss(instances_.take_out(surplus));
     return Status();
 }
 
+// Makes the passive instances that the config wants and that are not there; says of each that is
+// whether it is wanted.
+Result<std::vector<Model::PassiveInstance>> Model::missing_passive(
+    const ModelConfig& config, const Warmup& warmup, const ModelContext& context,
+    std::vector<bool>& is_wanted) {
+    std::vector<PassiveInstance> missing;
+    is_wanted.assign(passive_.size(), false);
+    for (const InstanceSpec& spec : config.instances) {
+        if (!spec.passive) {
+            continue;
+        }
+        size_t index = 0;
+        while (index < passive_.size() &&
+               (is_wanted[index] || !are_alike(spec, passive_[index].spec))) {
+            ++index;
+        }
+        if (index < passive_.size()) {
+            is_wanted[index] = true;
+            continue;
+        }
+        TRITONPY_ASSIGN_OR_RETURN(auto executor, make_executor(spec, warmup, context));
+        missing.push_back({spec, std::move(executor)});
+    }
+    return missing;
+}
+
+void Model::change_passive(std::vector<PassiveInstance> missing,
+                           const std::vector<bool>& is_wanted) {
+    for (size_t index = 0; index < is_wanted.size(); ++index) {
+        if (is_wanted[index]) {
+            missing.push_back(std::move(passive_[index]));
+        }
+    }
+    passive_ = std::move(missing);
+}
+
 void Model::dismiss(std::vector<std::unique_ptr<ModelInstance>> instances) {
+    const int64_t patience_ns = has_threads_ ? limits::kSequenceFarewellNs : 0;
+    const int64_t until_ns = clock_.now_ns() + patience_ns;
     for (const auto& instance : instances) {
-        scheduler_->dismiss(instance->index());  // all of them first: they end side by side
+        scheduler_->dismiss(instance->index(), until_ns);  // all of them first: they end side by side
     }
     for (const auto& instance : instances) {
         end(*instance);

@@ -145,6 +145,12 @@ class Model final : private LookupHost {
     QueueWatch* queue_watch() { return queue_watch_ ? &*queue_watch_ : nullptr; }
 
   private:
+    // Created, and never scheduled.
+    struct PassiveInstance {
+        InstanceSpec spec;
+        std::unique_ptr<Executor> executor;
+    };
+
     friend class ModelRef;
 
     // unavailable when no instance can run or is likely to be able to soon.
@@ -166,6 +172,7 @@ class Model final : private LookupHost {
     std::unique_ptr<CachedAnswers> make_cached_answers(const ModelConfig& config,
                                                        const ModelContext& context);
     Status create_instances(const ModelConfig& config, const ModelContext& context);
+    Status nobody_to_run() const;
     Warmup warmup_of(const ModelConfig& config, const ModelContext& context) const;
     // An executor of that spec, warm where it will be scheduled.
     Result<std::unique_ptr<Executor>> make_executor(const InstanceSpec& spec, const Warmup& warmup,
@@ -174,6 +181,11 @@ class Model final : private LookupHost {
                                                  std::unique_ptr<Executor> executor);
     Status start_threads(std::span<const std::unique_ptr<ModelInstance>> instances,
                          const ModelContext& context);
+    Result<std::vector<PassiveInstance>> missing_passive(const ModelConfig& config,
+                                                         const Warmup& warmup,
+                                                         const ModelContext& context,
+                                                         std::vector<bool>& is_wanted);
+    void change_passive(std::vector<PassiveInstance> missing, const std::vector<bool>& is_wanted);
     // Ends instances that are in nobody's sight any more.
     void dismiss(std::vector<std::unique_ptr<ModelInstance>> instances);
     void end(ModelInstance& instance);
@@ -197,7 +209,7 @@ class Model final : private LookupHost {
     Scheduler* scheduler_ = nullptr;  // intake_, when instances pull from it
     LimitedScheduler* limited_ = nullptr;  // the same, when they wait for resources first
     std::unique_ptr<ExecutorFactory> factory_;
-    std::vector<std::unique_ptr<Executor>> passive_executors_;  // created, never scheduled
+    std::vector<PassiveInstance> passive_;
     bool may_fall_ill_ = false;  // an executor is of the sort that can be unhealthy
     size_t next_instance_ = 0;  // the number of the next one that is scheduled
     std::map<size_t, InstanceNeeds> needs_;  // of limited ones, by their number

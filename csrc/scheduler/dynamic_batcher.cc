@@ -78,7 +78,7 @@ Pull DynamicBatcher::pull(size_t instance, Batch& batch,
     });
 }
 
-void DynamicBatcher::dismiss(size_t instance) {
+void DynamicBatcher::dismiss(size_t instance, int64_t /*until_ns*/) {
     {
         std::lock_guard lock(turn_);
         dismissals_.add(instance);

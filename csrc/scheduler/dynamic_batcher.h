@@ -61,7 +61,7 @@ class DynamicBatcher final : public Scheduler {
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     bool lets_instances_change() const override { return true; }
-    void dismiss(size_t instance) override;
+    void dismiss(size_t instance, int64_t until_ns) override;
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override;
     void deliver(std::unique_ptr<InferenceResponse> response) override;

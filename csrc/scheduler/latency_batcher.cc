@@ -97,7 +97,7 @@ bool LatencyBatcher::is_due_for_trial(const LatencyPolicy::Arrival& arrival, int
     return true;
 }
 
-void LatencyBatcher::dismiss(size_t instance) {
+void LatencyBatcher::dismiss(size_t instance, int64_t /*until_ns*/) {
     {
         std::lock_guard lock(mutex_);
         dismissals_.add(instance);

@@ -115,8 +115,8 @@ void LimitedScheduler::retire(size_t instance) {
     want_if_queued();  // a look that was granted to it is somebody else's
 }
 
-void LimitedScheduler::dismiss(size_t instance) {
-    inner_->dismiss(instance);  // first: who is sent away pulls without a turn, and gets no batch
+void LimitedScheduler::dismiss(size_t instance, int64_t until_ns) {
+    inner_->dismiss(instance, until_ns);  // first: who is sent away pulls without a turn, and gets no batch
     limiter_.send_away(place_of(instance));
 }
 

@@ -56,8 +56,11 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     Status expect(std::span<const InstanceNeeds> needs) {
         return limiter_.grow(models_.front(), needs);
     }
-    bool lets_instances_change() const override { return inner_->lets_instances_change(); }
-    void dismiss(size_t instance) override;
+    bool lets_instances_change() const override {
+        return !has_lanes_ && inner_->lets_instances_change();
+    }
+    void engage(size_t instance) override { inner_->engage(instance); }
+    void dismiss(size_t instance, int64_t until_ns) override;
     void executed(size_t instance) override;
     bool is_watched() const override { return inner_->is_watched(); }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;

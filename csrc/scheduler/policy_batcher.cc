@@ -70,7 +70,7 @@ Pull PolicyBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedReque
     });
 }
 
-void PolicyBatcher::dismiss(size_t instance) {
+void PolicyBatcher::dismiss(size_t instance, int64_t /*until_ns*/) {
     {
         std::lock_guard lock(mutex_);
         dismissals_.add(instance);

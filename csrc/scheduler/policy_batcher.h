@@ -52,7 +52,7 @@ class PolicyBatcher final : public Scheduler {
                   std::vector<DroppedRequest>& dropped) override;
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     bool lets_instances_change() const override { return true; }
-    void dismiss(size_t instance) override;
+    void dismiss(size_t instance, int64_t until_ns) override;
     bool is_watched() const override { return true; }
     Pull try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) override;
     Pull expire(std::vector<DroppedRequest>& dropped) override;

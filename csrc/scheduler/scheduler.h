@@ -73,9 +73,12 @@ class Scheduler : public RequestIntake {
 
     // Whether instances may come and go while it runs: those that come have new numbers.
     virtual bool lets_instances_change() const { return false; }
-    // From its next pull on the instance hears kStopped, once; what is queued is its siblings'.
+    // An instance of the next number will pull, or be dismissed. REQUIRES: lets_instances_change().
+    virtual void engage(size_t /*instance*/) {}
+    // The instance hears kStopped, once, at its next pull; what is queued is its siblings'. Where
+    // it has requests of its own it runs those first, and more of their sequences until `until_ns`.
     // REQUIRES: lets_instances_change().
-    virtual void dismiss(size_t /*instance*/) {}
+    virtual void dismiss(size_t /*instance*/, int64_t /*until_ns*/) {}
 
     // Whether a sequence of this id takes more requests, and how many sequences do. (Iterative ones
     // take none: they are over when their request is answered.)

@@ -43,7 +43,7 @@ SequenceBatcher::SequenceBatcher(SequenceConfig config, const Clock& clock, Bloc
       slots_(config_.instance_count, config_.slot_count(), queue_delay_ns(config_.max_idle_us)),
       hold_until_backlogged_(config_.delay_until_backlogged) {
     for (size_t instance = 0; instance < config_.instance_count; ++instance) {
-        lanes_.emplace_back(policy_config(config_));
+        lanes_.emplace_back(instance, policy_config(config_));
     }
 }
 
@@ -111,14 +111,14 @@ Status SequenceBatcher::admit(std::unique_ptr<InferenceRequest>& request, int64_
     return Status();
 }
 
-std::vector<size_t> SequenceBatcher::take_news() {
-    std::vector<size_t> instances;
-    for (size_t instance = 0; instance < lanes_.size(); ++instance) {
-        if (slots_.take_news(instance)) {
-            instances.push_back(instance);
+std::vector<SequenceBatcher::Lane*> SequenceBatcher::take_news() {
+    std::vector<Lane*> lanes;
+    for (Lane& lane : lanes_) {
+        if (slots_.take_news(lane.number)) {
+            lanes.push_back(&lane);
         }
     }
-    return instances;
+    return lanes;
 }
 
 // Whether the watch is to look earlier than it means to, or may go home.
@@ -131,22 +131,27 @@ bool SequenceBatcher::take_watch_news() {
     return true;
 }
 
-void SequenceBatcher::notify(size_t instance) {
+void SequenceBatcher::notify(Lane& lane) {
     if (bell_ != nullptr) {
-        bell_->ring(instance);
+        bell_->ring(lane.number);
     } else {
-        lanes_[instance].parking.notify_one();
+        lane.parking.notify_one();
     }
 }
 
-void SequenceBatcher::notify(const std::vector<size_t>& instances) {
-    for (size_t instance : instances) {
-        notify(instance);
+void SequenceBatcher::notify(const std::vector<Lane*>& lanes) {
+    for (Lane* lane : lanes) {
+        notify(*lane);
     }
+}
+
+SequenceBatcher::Lane& SequenceBatcher::lane_of(size_t instance) {
+    std::lock_guard lock(mutex_);
+    return lanes_[instance];
 }
 
 void SequenceBatcher::wake() {
-    std::vector<size_t> news;
+    std::vector<Lane*> news;
     {
         std::lock_guard lock(mutex_);
         news = take_news();
@@ -157,7 +162,7 @@ void SequenceBatcher::wake() {
 // ---- instances
 
 Pull SequenceBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(lanes_[instance].parking, dropped, [&] {
+    return pull_when_due(lane_of(instance).parking, dropped, [&] {
         return try_pull(instance, clock_.now_ns(), batch, dropped);
     });
 }
@@ -165,11 +170,11 @@ Pull SequenceBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedReq
 Pull SequenceBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
                                std::vector<DroppedRequest>& dropped) {
     Pull answer;
-    std::vector<size_t> news;
+    std::vector<Lane*> news;
     bool watch_due = false;
     {
         std::lock_guard lock(mutex_);
-        answer = take_turn(instance, now_ns, batch, dropped);
+        answer = take_turn(lanes_[instance], now_ns, batch, dropped);
         (void)slots_.take_news(instance);  // which this thread has just looked at
         news = take_news();
         watch_due = take_watch_news();
@@ -181,19 +186,36 @@ Pull SequenceBatcher::try_pull(size_t instance, int64_t now_ns, Batch& batch,
     return answer;
 }
 
-Pull SequenceBatcher::take_turn(size_t instance, int64_t now_ns, Batch& batch,
+// What changes with the first pull of an instance, and with the time of one that leaves.
+void SequenceBatcher::note_presence(Lane& lane, int64_t now_ns,
+                                    std::vector<DroppedRequest>& dropped) {
+    if (lane.awaited) {
+        lane.awaited = false;
+        slots_.set_available(lane.number, true, Status(), dropped);
+    }
+    if (now_ns >= lane.closes_ns) {
+        lane.closes_ns = SequenceSlots::kNever;
+        slots_.close_all(lane.number);
+        lane.farewell_ns = now_ns + limits::kWorkerFarewellNs;
+    }
+}
+
+Pull SequenceBatcher::take_turn(Lane& lane, int64_t now_ns, Batch& batch,
                                 std::vector<DroppedRequest>& dropped) {
+    const size_t instance = lane.number;
     look_at_time(now_ns, dropped);
+    note_presence(lane, now_ns, dropped);
     drop_cancelled(instance, now_ns, dropped);
-    if (stopped_ && now_ns >= farewell_ns_ && slots_.ready(instance).empty()) {
+    const int64_t farewell_ns = std::min(farewell_ns_, lane.farewell_ns);
+    if (now_ns >= farewell_ns && slots_.ready(instance).empty()) {
         drop_hopeless(instance, now_ns, dropped);
         return {.kind = Pull::Kind::kStopped};
     }
-    if (stopped_ && slots_.live(instance) == 0) {
+    if ((stopped_ || lane.leaves) && slots_.live(instance) == 0) {
         return {.kind = Pull::Kind::kStopped};
     }
-    if (slots_.ready(instance).empty() || is_held_back()) {
-        return pull_again_at(farewell_ns_);
+    if (slots_.ready(instance).empty() || (!lane.leaves && is_held_back())) {
+        return pull_again_at(std::min(farewell_ns, lane.closes_ns));
     }
     return config_.strategy == SequenceConfig::Strategy::kDirect
                ? take_direct(instance, now_ns, batch)
@@ -209,7 +231,9 @@ void SequenceBatcher::drop_hopeless(size_t instance, int64_t now_ns,
     for (size_t slot : slots_.in_flight(instance)) {
         slots_.drop_waiting(slot, refused, now_ns, dropped);
     }
-    slots_.drop_backlog(refused, dropped);
+    if (stopped_) {
+        slots_.drop_backlog(refused, dropped);
+    }
 }
 
 void SequenceBatcher::drop_cancelled(size_t instance, int64_t now_ns,
@@ -332,7 +356,7 @@ Pull SequenceBatcher::expire(std::vector<DroppedRequest>& dropped) {
 
 Pull SequenceBatcher::try_expire(int64_t now_ns, std::vector<DroppedRequest>& dropped) {
     Pull answer;
-    std::vector<size_t> news;
+    std::vector<Lane*> news;
     {
         std::lock_guard lock(mutex_);
         look_at_time(now_ns, dropped);
@@ -360,7 +384,7 @@ void SequenceBatcher::respond(const InferenceRequest& request,
                               std::unique_ptr<InferenceResponse> response) {
     if (preserves_order_ && request.sequence_slot != InferenceRequest::kNoSlot) {
         const size_t instance = request.sequence_slot / slots_.slots_each();
-        lanes_[instance].order.deliver(request, std::move(response));
+        lane_of(instance).order.deliver(request, std::move(response));
     } else {
         request.sink->deliver(std::move(response));
     }
@@ -380,22 +404,23 @@ void SequenceBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
         states = std::exchange(request.next_states, {});
     }
     respond(request, std::move(response));  // before the next of its sequence can run
-    bool is_due = false;
+    Lane* due = nullptr;
     bool watch_due = false;
     {
         const int64_t now_ns = clock_.now_ns();
         std::lock_guard lock(mutex_);
+        Lane& lane = lanes_[instance];
         controls_.keep_states(slots_.sequence(slot), std::move(states));
         if (was_cancelled) {
             slots_.drop_waiting(slot, cancelled(""), now_ns, dropped_);
         }
         slots_.finish(slot, config_.iterative, now_ns);
-        note_progress(now_ns);
-        is_due = slots_.take_news(instance) || stopped_;
+        note_progress(lane, now_ns);
+        due = slots_.take_news(instance) || stopped_ ? &lane : nullptr;
         watch_due = take_watch_news();
     }
-    if (is_due) {
-        notify(instance);
+    if (due != nullptr) {
+        notify(*due);
     }
     if (watch_due) {
         watch_.notify_one();
@@ -403,9 +428,13 @@ void SequenceBatcher::deliver(std::unique_ptr<InferenceResponse> response) {
 }
 
 // A model that answers is not hopeless.
-void SequenceBatcher::note_progress(int64_t now_ns) {
+void SequenceBatcher::note_progress(Lane& lane, int64_t now_ns) {
+    const int64_t farewell_ns = now_ns + limits::kWorkerFarewellNs;
     if (stopped_) {
-        farewell_ns_ = now_ns + limits::kWorkerFarewellNs;
+        farewell_ns_ = farewell_ns;
+    }
+    if (lane.farewell_ns != SequenceSlots::kNever) {
+        lane.farewell_ns = farewell_ns;
     }
 }
 
@@ -414,11 +443,12 @@ Status SequenceBatcher::reschedule(std::unique_ptr<InferenceRequest>& request) {
         return Scheduler::reschedule(request);
     }
     const size_t slot = request->sequence_slot;
-    const size_t instance = slot / slots_.slots_each();
+    Lane* lane = nullptr;
     {
         const int64_t now_ns = clock_.now_ns();
         std::lock_guard lock(mutex_);
-        if (stopped_ && now_ns >= farewell_ns_) {
+        lane = &lanes_[slot / slots_.slots_each()];
+        if (now_ns >= std::min(farewell_ns_, lane->farewell_ns)) {
             return unavailable("model '" + config_.model_name + "' was unloaded before it "
                                "answered");
         }
@@ -428,16 +458,16 @@ Status SequenceBatcher::reschedule(std::unique_ptr<InferenceRequest>& request) {
         request->sequence_slot = InferenceRequest::kNoSlot;
         request->trace.queue_start_ns = now_ns;
         slots_.put_back(slot, std::move(request));
-        note_progress(now_ns);
-        (void)slots_.take_news(instance);
+        note_progress(*lane, now_ns);
+        (void)slots_.take_news(lane->number);
     }
-    notify(instance);
+    notify(*lane);
     return Status();
 }
 
 void SequenceBatcher::set_available(size_t instance, bool available, const Status& status,
                                     std::vector<DroppedRequest>& dropped) {
-    std::vector<size_t> news;
+    std::vector<Lane*> news;
     {
         std::lock_guard lock(mutex_);
         if (!stopped_) {
@@ -448,25 +478,53 @@ void SequenceBatcher::set_available(size_t instance, bool available, const Statu
     notify(news);
 }
 
+// ---- instances that come and go
+
+bool SequenceBatcher::lets_instances_change() const {
+    std::lock_guard lock(mutex_);
+    return lanes_.size() <= limits::kMaxSequenceLanes - limits::kMaxInstances;
+}
+
+void SequenceBatcher::engage(size_t instance) {
+    std::lock_guard lock(mutex_);
+    TRITONPY_CHECK(instance == lanes_.size());
+    lanes_.emplace_back(instance, policy_config(config_)).awaited = true;
+    slots_.add_instance();
+}
+
+void SequenceBatcher::dismiss(size_t instance, int64_t until_ns) {
+    std::vector<Lane*> news;
+    {
+        std::lock_guard lock(mutex_);
+        lanes_[instance].leaves = true;
+        lanes_[instance].closes_ns = until_ns;
+        slots_.retire(instance);
+        news = take_news();
+    }
+    notify(news);
+}
+
 // ---- the end
 
 void SequenceBatcher::stop() {
+    std::vector<Lane*> all;
     {
         const int64_t now_ns = clock_.now_ns();
         std::lock_guard lock(mutex_);
         if (!stopped_) {
             stopped_ = true;
-            note_progress(now_ns);
+            farewell_ns_ = now_ns + limits::kWorkerFarewellNs;
             // Those that cannot run refuse what they are given, and nothing is left behind.
             for (size_t instance = 0; instance < lanes_.size(); ++instance) {
                 slots_.set_available(instance, true, Status(), dropped_);
             }
             slots_.close_all();
         }
+        for (Lane& lane : lanes_) {
+            all.push_back(&lane);
+        }
     }
-    for (size_t instance = 0; instance < lanes_.size(); ++instance) {
-        notify(instance);
-    }
+    notify(all);
     watch_.notify_all();
 }
 

@@ -21,12 +21,16 @@
 // runs, in order; what waits behind a request that its model does not answer within
 // limits::kWorkerFarewellNs is refused, so that a drain ends.
 //
+// An instance that is dismissed keeps the sequences that it has, for only it knows them, and gets no
+// others. It goes when the last of them has ended; those that have not in time end with what waits.
+//
 // Threads: thread-safe; one mutex, never held while anybody else is called.
 // Owns: what SequenceSlots owns, responses held back for their order. Those inside at destruction
 // are freed unanswered: stop, and pull until kStopped, first. Borrows: the clock, the pool.
 // Invariants: those of scheduler.h and of sequence_slots.h, and
 //             4. responses of a sequence leave in the order of its requests.
-// Limits: limits::kDefaultQueueSize waiting requests; limits::kMaxSlotsPerInstance.
+// Limits: limits::kDefaultQueueSize waiting requests; limits::kMaxSlotsPerInstance; instances that
+// have gone keep their numbers, so at most limits::kMaxSequenceLanes come in all.
 #pragma once
 
 #include <cstddef>
@@ -60,6 +64,9 @@ class SequenceBatcher final : public Scheduler {
     Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
     bool has_lanes() const override { return true; }
     void set_bell(InstanceBell& bell) override { bell_ = &bell; }
+    bool lets_instances_change() const override;
+    void engage(size_t instance) override;
+    void dismiss(size_t instance, int64_t until_ns) override;
     bool has_sequence(const CorrelationId& id) const override;
     size_t open_sequences() const override;
     bool is_watched() const override { return true; }
@@ -77,25 +84,33 @@ class SequenceBatcher final : public Scheduler {
   private:
     // What each instance has of its own.
     struct Lane {
-        explicit Lane(const BatcherConfig& config) : policy(config) {}
+        Lane(size_t instance, const BatcherConfig& config) : number(instance), policy(config) {}
+        const size_t number;
         Parking parking;
         BatchPolicy policy;    // oldest
         ResponseOrder order;  // oldest, with preserve_ordering
+        // Guarded by mutex_, as all that follows.
+        bool awaited = false;  // it was engaged, and has not pulled yet
+        bool leaves = false;   // it was dismissed
+        int64_t closes_ns = SequenceSlots::kNever;    // and its sequences end
+        int64_t farewell_ns = SequenceSlots::kNever;  // and what still waits then is refused
     };
 
     Status check(const InferenceRequest& request) const;
-    void notify(size_t instance);
-    void notify(const std::vector<size_t>& instances);
+    void notify(Lane& lane);
+    void notify(const std::vector<Lane*>& lanes);
+    Lane& lane_of(size_t instance);
 
     // All REQUIRE mutex_.
-    std::vector<size_t> take_news();
+    std::vector<Lane*> take_news();
     bool take_watch_news();
     bool is_finished() const { return stopped_ && slots_.waiting() == 0 && dropped_.empty(); }
     void look_at_time(int64_t now_ns, std::vector<DroppedRequest>& dropped);
     Status check_admission(const InferenceRequest& request, const CorrelationId& id,
                            bool starts) const;
-    Pull take_turn(size_t instance, int64_t now_ns, Batch& batch,
+    Pull take_turn(Lane& lane, int64_t now_ns, Batch& batch,
                    std::vector<DroppedRequest>& dropped);
+    void note_presence(Lane& lane, int64_t now_ns, std::vector<DroppedRequest>& dropped);
     void drop_hopeless(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
     void drop_cancelled(size_t instance, int64_t now_ns, std::vector<DroppedRequest>& dropped);
     bool is_held_back();
@@ -103,18 +118,18 @@ class SequenceBatcher final : public Scheduler {
     void take(size_t slot, Batch& batch);
     Pull take_direct(size_t instance, int64_t now_ns, Batch& batch);
     Pull take_oldest(size_t instance, int64_t now_ns, Batch& batch);
-    void note_progress(int64_t now_ns);
+    void note_progress(Lane& lane, int64_t now_ns);
     int64_t utilization_wait_ns(size_t instance, int64_t now_ns);
 
     const SequenceConfig config_;
     const Clock& clock_;
     const SequenceControls controls_;
     const bool preserves_order_;  // not of what runs many times
-    std::deque<Lane> lanes_;  // by instance; a deque, for they do not move
     Parking watch_;           // where expire sleeps
     InstanceBell* bell_ = nullptr;  // rung in place of the lanes' parking
 
     mutable std::mutex mutex_;  // guards what follows
+    std::deque<Lane> lanes_;  // by instance; a deque, for they do not move
     SequenceSlots slots_;
     std::vector<DroppedRequest> dropped_;  // for the watch, or the next pull, to hand out
     std::vector<size_t> chosen_;           // scratch of a turn

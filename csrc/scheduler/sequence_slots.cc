@@ -36,13 +36,22 @@ bool has_cancelled(const Sequence& sequence) {
 SequenceSlots::SequenceSlots(size_t instances, size_t slots_each, int64_t max_idle_ns)
     : slots_each_(slots_each),
       max_idle_ns_(max_idle_ns),
-      slots_(instances * slots_each),
       instances_(instances) {
     TRITONPY_CHECK(instances >= 1 && slots_each >= 1);
-    for (size_t slot = 0; slot < slots_.size(); ++slot) {
-        std::list<size_t>& free = instance_of(slot).free;
-        slots_[slot].node = free.insert(free.end(), slot);
-        free_.emplace(slot % slots_each_, slot);
+    for (size_t instance = 0; instance < instances; ++instance) {
+        add_slots(instance);
+        for (size_t slot = first_slot(instance); slot < slots_.size(); ++slot) {
+            give_out(slot);
+        }
+    }
+}
+
+// REQUIRES: those before it have theirs.
+void SequenceSlots::add_slots(size_t instance) {
+    std::list<size_t>& free = instances_[instance].free;
+    for (size_t count = slots_each_; count > 0; --count) {
+        Slot& added = slots_.emplace_back();
+        added.node = free.insert(free.end(), slots_.size() - 1);
     }
 }
 
@@ -95,7 +104,7 @@ void SequenceSlots::end(size_t slot) {
     if (--instance.live == 0) {
         instance.news = true;
     }
-    if (instance.available) {
+    if (instance.takes_sequences()) {
         give_out(slot);
     }
 }
@@ -287,16 +296,16 @@ void SequenceSlots::set_available(size_t instance_index, bool available, const S
     instance.available = available;
     if (available) {
         for (size_t slot = first_slot(instance_index), i = 0; i < slots_each_; ++i) {
-            if (slots_[slot + i].place == Place::kFree) {
+            if (!instance.retired && slots_[slot + i].place == Place::kFree) {
                 give_out(slot + i);
             }
         }
         return;
     }
+    take_back_free_slots(instance_index);
     for (size_t slot = first_slot(instance_index), i = 0; i < slots_each_; ++i) {
         Slot& lost = slots_[slot + i];
         if (lost.place == Place::kFree) {
-            free_.erase({i, slot + i});
             continue;
         }
         close(*lost.sequence);
@@ -304,6 +313,37 @@ void SequenceSlots::set_available(size_t instance_index, bool available, const S
         if (lost.place != Place::kInFlight) {  // which ends when it is done
             end(slot + i);
         }
+    }
+}
+
+// ---- instances that come and go
+
+void SequenceSlots::add_instance() {
+    instances_.emplace_back().available = false;
+    add_slots(instances_.size() - 1);
+}
+
+void SequenceSlots::retire(size_t instance) {
+    instances_[instance].retired = true;
+    instances_[instance].news = true;
+    take_back_free_slots(instance);
+}
+
+void SequenceSlots::take_back_free_slots(size_t instance) {
+    for (size_t place = 0; place < slots_each_; ++place) {
+        free_.erase({place, first_slot(instance) + place});
+    }
+}
+
+void SequenceSlots::close_all(size_t instance) {
+    for (size_t slot = first_slot(instance), i = 0; i < slots_each_; ++i) {
+        if (slots_[slot + i].place != Place::kFree) {
+            close(*slots_[slot + i].sequence);
+        }
+    }
+    std::list<size_t>& idle = instances_[instance].idle;
+    while (!idle.empty()) {
+        end(idle.front());
     }
 }
 

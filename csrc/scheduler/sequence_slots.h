@@ -13,7 +13,7 @@
 // Threads: compatible.
 // Owns: waiting requests.
 // Invariants: 1. a slot has at most one sequence, a sequence at most one slot;
-//             2. while a slot of an instance that is available is free, the backlog is empty;
+//             2. while a slot of an instance that takes sequences is free, the backlog is empty;
 //             3. a sequence in a slot is ready, with the instance (in flight), or idle; one that is
 //                closed is never idle;
 //             4. a request that came in goes out by take or in `dropped`, once.
@@ -122,6 +122,15 @@ class SequenceSlots {
     void set_available(size_t instance, bool available, const Status& status,
                        std::vector<DroppedRequest>& dropped);
 
+    // ---- instances that come and go
+
+    // Adds an instance, which is not available yet.
+    void add_instance();
+    // From now on the instance gets no more sequences; those that it has go on.
+    void retire(size_t instance);
+    // Nothing joins the instance's sequences any more: each ends with what waits of it.
+    void close_all(size_t instance);
+
     // ---- counts
 
     size_t waiting() const { return waiting_; }
@@ -149,7 +158,10 @@ class SequenceSlots {
         std::list<size_t> idle;  // longest first
         size_t live = 0;
         bool available = true;
+        bool retired = false;
         bool news = false;
+
+        bool takes_sequences() const { return available && !retired; }
     };
     using Backlog = std::list<std::unique_ptr<Sequence>>;
 
@@ -157,6 +169,8 @@ class SequenceSlots {
     std::list<size_t>& list_of(Instance& instance, Place place);
     void move(size_t slot, Place to);
     void settle(size_t slot, int64_t now_ns);
+    void add_slots(size_t instance);
+    void take_back_free_slots(size_t instance);
     void occupy(size_t slot, std::unique_ptr<Sequence> sequence);
     void end(size_t slot);
     void give_out(size_t slot);

@@ -152,7 +152,7 @@ void InferenceServer::publish(const std::string& name,
             return std::ranges::all_of(
                 retired, [](const Model* model) { return model->open_sequences() == 0; });
         };
-        wait_until(are_over, clock_.now_ns() + kSequenceFarewellNs,
+        wait_until(are_over, clock_.now_ns() + limits::kSequenceFarewellNs,
                    kSequenceFarewellLookNs);
     }
     end(retired);

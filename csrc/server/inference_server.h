@@ -57,7 +57,6 @@ class InferenceServer final {
   public:
     // How long an unload waits for sequences that clients go on with, and how often it looks
     // whether they have ended: nobody is told of one that was idle for too long.
-    static constexpr int64_t kSequenceFarewellNs = 30'000'000'000;
     static constexpr int64_t kSequenceFarewellLookNs = 50'000'000;
     // How often an eviction looks whether its model is idle: nobody is told of callers that leave.
     static constexpr int64_t kEvictionLookNs = 10'000'000;
@@ -85,7 +84,7 @@ class InferenceServer final {
 
     // Makes `models`, all of this name or identifier (see ModelRegistry), the ready versions of it,
     // atomically for requests: versions of `retire` and replaced versions take no more requests,
-    // but of sequences that they have, for kSequenceFarewellNs; they drain (this blocks until they
+    // but of sequences that they have, for limits::kSequenceFarewellNs; they drain (this blocks until they
     // have) and are freed. Other versions stay as they are.
     void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
                  const std::vector<int64_t>& retire);

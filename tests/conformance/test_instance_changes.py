@@ -7,6 +7,7 @@ while its config changes; which processes there are tells what was kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,51 @@ def test_instances_come_and_go_and_those_that_stay_keep_what_they_know(
     assert ran > 2  # and not from the beginning again
     (statistics,) = control.statistics(_MODEL)
     assert statistics["inference_stats"]["success"]["count"] >= clients.asked
+
+
+def _sequences(count: int, strategy: str) -> str:
+    idle = "max_sequence_idle_microseconds: 3600000000"
+    return f"{_instances(count)} sequence_batching {{ {strategy} {{}} {idle} }}"
+
+
+def _go_on(client: Client, sequence: int, *, start: bool = False, end: bool = False) -> int:
+    """Return the process that answers the next request of a sequence."""
+    flags = {"sequence_id": sequence, "sequence_start": start, "sequence_end": end}
+    result = client.infer(_MODEL, {"INPUT0": _DATA}, **flags)
+    return int(result.as_numpy("STATE")[0][0])
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("strategy", ["direct", "oldest"])
+def test_sequences_stay_where_they_are_while_instances_come_and_go(
+    control: Client,
+    changing_server: RunningServer,
+    repository: Path,
+    strategy: str,
+    protocol: str,
+) -> None:
+    _write_config(repository, _sequences(2, strategy))
+    control.raw.load_model(_MODEL)
+    with connect(protocol, changing_server) as client, ThreadPoolExecutor(1) as pool:
+        # Slots are given out lowest first: these two are with different instances.
+        places = {sequence: _go_on(client, sequence, start=True) for sequence in (1, 2)}
+        assert set(places.values()) == _processes(changing_server)
+        _write_config(repository, _sequences(3, strategy))
+        control.raw.load_model(_MODEL)
+        (third,) = _processes(changing_server) - set(places.values())
+        places[3] = _go_on(client, 3, start=True)
+        assert places[3] == third
+        _write_config(repository, _sequences(1, strategy))
+        loading = pool.submit(control.raw.load_model, _MODEL)
+        for _ in range(3):
+            assert {one: _go_on(client, one) for one in places} == places
+        assert not loading.done()
+        for sequence in (2, 3):
+            assert _go_on(client, sequence, end=True) == places[sequence]
+        loading.result()
+        assert _processes(changing_server) == {places[1]}
+        assert _go_on(client, 1, end=True) == places[1]
+        assert _go_on(client, 4, start=True, end=True) == places[1]
 
 
 def test_config_says_what_there_is(control: Client, repository: Path) -> None:

@@ -127,15 +127,27 @@ TEST_F(InstanceChanges, failure_changes_nothing) {
     EXPECT_EQ(names(*model), Names{"m_0_0"});
 }
 
-TEST_F(InstanceChanges, what_the_scheduler_has_for_each_instance_is_to_be_built_anew) {
+TEST_F(InstanceChanges, passive_ones_come_and_go_too) {
+    const auto config_of = [](std::vector<bool> are_passive) {
+        ModelConfig config = make_config("m", 1, 8, are_passive.size());
+        for (size_t index = 0; index < are_passive.size(); ++index) {
+            config.instances[index].passive = are_passive[index];
+        }
+        return config;
+    };
+    auto model = make(config_of({false, true}));
+    ASSERT_TRUE(change(*model, config_of({true, false, true})).ok());
+    EXPECT_EQ(made_, Names{"m_0_2"});
+    ASSERT_TRUE(change(*model, config_of({false, true, false})).ok());
+    EXPECT_EQ(made_, (Names{"m_0_2", "m_0_2"}));
+    EXPECT_EQ(names(*model).size(), 2U);
+    EXPECT_EQ(change(*model, config_of({true})),
+              invalid_arg("model 'm' has no instance that is not passive, so nothing could run it"));
+    EXPECT_EQ(names(*model).size(), 2U);
+}
+
+TEST_F(InstanceChanges, what_limits_them_is_to_be_built_anew) {
     const ModelConfig plain = make_config();
-    ModelConfig passive = make_config("m", 1, 8, 2);
-    passive.instances[1].passive = true;
-    EXPECT_FALSE(make(plain)->lets_instances_change(passive, context()));
-    EXPECT_FALSE(make(passive)->lets_instances_change(plain, context()));
-    ModelConfig sequences = make_config();
-    sequences.sequences.emplace();
-    EXPECT_FALSE(make(sequences)->lets_instances_change(sequences, context()));
     const ModelConfig needy = limited(1, 1);
     EXPECT_TRUE(make(plain)->lets_instances_change(needy, context())) << "nobody limits them";
     RateLimiter limiter({}, fixture_.log);
@@ -222,6 +234,50 @@ TEST_F(InstanceChanges, every_request_is_answered_while_threads_come_and_go) {
         model->stop();
         EXPECT_EQ(fixture_.sink.size() - before, kRequests);
         EXPECT_EQ(model->statistics().success.count, kRequests);
+    }
+}
+
+TEST_F(InstanceChanges, every_sequence_goes_on_while_threads_come_and_go) {
+    fixture_.start_threads = true;
+    using Strategy = SequenceConfig::Strategy;
+    for (const Strategy strategy : {Strategy::kDirect, Strategy::kOldest}) {
+        SCOPED_TRACE(static_cast<int>(strategy));
+        const auto config_of = [&](size_t instances) {
+            ModelConfig config = make_config("m", 1, 2, instances);
+            config.sequences.emplace();
+            config.sequences->strategy = strategy;
+            config.sequences->max_candidate_sequences = 2;
+            config.sequences->max_idle_us = kAnHourUs;
+            return config;
+        };
+        auto model = make(config_of(1));
+        const size_t before = fixture_.sink.size();
+        constexpr uint64_t kSequences = 200;
+        constexpr uint64_t kEach = 10;
+        std::vector<std::thread> clients;
+        for (uint64_t client = 0; client < 4; ++client) {
+            clients.emplace_back([&, client] {
+                for (uint64_t number = 0; number < kSequences; ++number) {
+                    for (uint64_t at = 0; at < kEach; ++at) {
+                        auto request = fixture_.request(1, at);
+                        request->correlation_id = client * kSequences + number + 1;
+                        request->flags = (at == 0 ? InferenceRequest::kSequenceStart : 0) |
+                                         (at + 1 == kEach ? InferenceRequest::kSequenceEnd : 0);
+                        EXPECT_TRUE(fixture_.infer(*model, std::move(request)).ok());
+                    }
+                }
+            });
+        }
+        for (size_t instances : {4u, 1u, 3u, 2u, 4u, 1u}) {
+            ASSERT_TRUE(change(*model, config_of(instances)).ok());
+            EXPECT_EQ(names(*model).size(), instances);
+        }
+        for (std::thread& client : clients) {
+            client.join();
+        }
+        model->stop();
+        EXPECT_EQ(fixture_.sink.size() - before, 4 * kSequences * kEach);
+        EXPECT_EQ(model->statistics().success.count, 4 * kSequences * kEach);
     }
 }
 
