@@ -38,6 +38,9 @@
 
 namespace tritonpy {
 
+// The body of an answer that refuses.
+inline std::string error_json(const std::string& text) { return "{\"error\":\"" + text + "\"}"; }
+
 struct HttpTest : ::testing::Test {
     static constexpr int64_t kNsPerMs = 1'000'000;
     static constexpr int64_t kAnHourNs = 3'600'000 * kNsPerMs;

@@ -14,8 +14,6 @@
 namespace tritonpy {
 namespace {
 
-std::string error_json(const std::string& text) { return "{\"error\":\"" + text + "\"}"; }
-
 std::string values(size_t count, char seed = 0) {
     std::string data(count * sizeof(float), '\0');
     for (size_t i = 0; i < data.size(); ++i) {

@@ -16,8 +16,6 @@ const std::string kInferAnswer =
     R"({"model_name":"model","model_version":"1","outputs":[{"name":"OUTPUT0",)"
     R"("datatype":"FP32","shape":[1,2],"data":[1.5,2.5]}]})";
 
-std::string error_json(const std::string& text) { return "{\"error\":\"" + text + "\"}"; }
-
 TEST_F(HttpTest, inference_is_answered_and_the_connection_stays) {
     HttpTestClient client = connect();
     for (int i = 0; i < 3; ++i) {

@@ -12,8 +12,6 @@ namespace {
 
 using Kind = ControlAnswer::Kind;
 
-std::string error_json(const std::string& text) { return "{\"error\":\"" + text + "\"}"; }
-
 struct HttpStoppingTest : HttpTest {
     void expect_exiting(HttpAnswer answer) {
         EXPECT_EQ(answer.status, 503);
