@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,12 +34,26 @@ def protocol(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def shared_servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], RunningServer]]:
+    """Return the server of a front end, which starts once: every file wants one, then the other."""
+    with ExitStack() as running:
+
+        @functools.cache
+        def start(frontend: str) -> RunningServer:
+            repository: Path = tmp_path_factory.mktemp("models")
+            write_standard_repository(repository)
+            options = ServerOptions(frontend=frontend)
+            return running.enter_context(RunningServer(repository, options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def server(frontend: str, shared_servers: Callable[[str], RunningServer]) -> RunningServer:
     """A server with the models that most tests share."""
-    repository: Path = tmp_path_factory.mktemp("models")
-    write_standard_repository(repository)
-    with RunningServer(repository, ServerOptions(frontend=frontend)) as running:
-        yield running
+    return shared_servers(frontend)
 
 
 @pytest.fixture
