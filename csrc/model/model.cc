@@ -357,7 +357,8 @@ void Model::dismiss(std::vector<std::unique_ptr<ModelInstance>> instances) {
     const int64_t patience_ns = has_threads_ ? limits::kSequenceFarewellNs : 0;
     const int64_t until_ns = clock_.now_ns() + patience_ns;
     for (const auto& instance : instances) {
-        scheduler_->dismiss(instance->index(), until_ns);  // all of them first: they end side by side
+        // All of them first: they end side by side.
+        scheduler_->dismiss(instance->index(), until_ns);
     }
     for (const auto& instance : instances) {
         end(*instance);

@@ -116,7 +116,8 @@ void LimitedScheduler::retire(size_t instance) {
 }
 
 void LimitedScheduler::dismiss(size_t instance, int64_t until_ns) {
-    inner_->dismiss(instance, until_ns);  // first: who is sent away pulls without a turn, and gets no batch
+    // First: who is sent away pulls without a turn, and gets no batch.
+    inner_->dismiss(instance, until_ns);
     limiter_.send_away(place_of(instance));
 }
 

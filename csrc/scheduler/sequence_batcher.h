@@ -21,8 +21,9 @@
 // runs, in order; what waits behind a request that its model does not answer within
 // limits::kWorkerFarewellNs is refused, so that a drain ends.
 //
-// An instance that is dismissed keeps the sequences that it has, for only it knows them, and gets no
-// others. It goes when the last of them has ended; those that have not in time end with what waits.
+// An instance that is dismissed keeps the sequences that it has, for only it knows them, and gets
+// no others. It goes when the last of them has ended; those that have not in time end with what
+// waits.
 //
 // Threads: thread-safe; one mutex, never held while anybody else is called.
 // Owns: what SequenceSlots owns, responses held back for their order. Those inside at destruction

@@ -84,8 +84,8 @@ class InferenceServer final {
 
     // Makes `models`, all of this name or identifier (see ModelRegistry), the ready versions of it,
     // atomically for requests: versions of `retire` and replaced versions take no more requests,
-    // but of sequences that they have, for limits::kSequenceFarewellNs; they drain (this blocks until they
-    // have) and are freed. Other versions stay as they are.
+    // but of sequences that they have, for limits::kSequenceFarewellNs; they drain (this blocks
+    // until they have) and are freed. Other versions stay as they are.
     void publish(const std::string& name, std::vector<std::unique_ptr<Model>> models,
                  const std::vector<int64_t>& retire);
 

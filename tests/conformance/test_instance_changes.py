@@ -143,8 +143,13 @@ def _sequences(count: int, strategy: str) -> str:
 
 def _go_on(client: Client, sequence: int, *, start: bool = False, end: bool = False) -> int:
     """Return the process that answers the next request of a sequence."""
-    flags = {"sequence_id": sequence, "sequence_start": start, "sequence_end": end}
-    result = client.infer(_MODEL, {"INPUT0": _DATA}, **flags)
+    result = client.infer(
+        _MODEL,
+        {"INPUT0": _DATA},
+        sequence_id=sequence,
+        sequence_start=start,
+        sequence_end=end,
+    )
     return int(result.as_numpy("STATE")[0][0])
 
 
