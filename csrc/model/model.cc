@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -103,26 +104,19 @@ std::vector<WantedInstance> wanted_instances(const ModelConfig& config, bool is_
     return wanted;
 }
 
-// Gives everyone wanted that it can an instance that is there; the others, and in `surplus` the
-// instances that nobody wants.
-std::vector<WantedInstance> without_instance(
-    std::vector<WantedInstance> missing,
-    std::span<const std::unique_ptr<ModelInstance>> instances,
-    const std::map<size_t, InstanceNeeds>& needs, std::vector<const ModelInstance*>& surplus) {
-    for (const auto& instance : instances) {
-        const auto its_needs = needs.find(instance->index());
-        const auto wants_it = [&](const WantedInstance& wanted) {
-            return are_alike(*wanted.spec, instance->spec()) &&
-                   (its_needs == needs.end() || its_needs->second == wanted.needs);
-        };
-        const auto found = std::ranges::find_if(missing, wants_it);
+// Gives everyone in `missing` what suits it of what is there, each once, so that those stay who got
+// nothing. Calls `unwanted` for what nobody got.
+template <typename Wanted, typename There, typename Suits, typename Unwanted>
+void hand_out(std::vector<Wanted>& missing, const There& there, Suits suits, Unwanted unwanted) {
+    for (const auto& one : there) {
+        const auto found = std::ranges::find_if(
+            missing, [&](const Wanted& wanted) { return suits(wanted, one); });
         if (found == missing.end()) {
-            surplus.push_back(instance.get());
+            unwanted(one);
         } else {
             missing.erase(found);
         }
     }
-    return missing;
 }
 
 }  // namespace
@@ -278,13 +272,18 @@ bool Model::lets_instances_change(const ModelConfig& config, const ModelContext&
 
 Status Model::change_instances(const ModelConfig& config, const ModelContext& context) {
     TRITONPY_RETURN_IF_ERROR(check_instance_count(config));
-    std::vector<WantedInstance> wanted_ones = wanted_instances(config, limited_ != nullptr);
-    if (wanted_ones.empty()) {
+    std::vector<WantedInstance> missing = wanted_instances(config, limited_ != nullptr);
+    if (missing.empty()) {
         return nobody_to_run();
     }
+    const auto suits = [&](const WantedInstance& wanted, const auto& instance) {
+        const auto its_needs = needs_.find(instance->index());
+        return are_alike(*wanted.spec, instance->spec()) &&
+               (its_needs == needs_.end() || its_needs->second == wanted.needs);
+    };
     std::vector<const ModelInstance*> surplus;
-    const std::vector<WantedInstance> missing =
-        without_instance(std::move(wanted_ones), instances_.all(), needs_, surplus);
+    hand_out(missing, instances_.all(), suits,
+             [&](const auto& instance) { surplus.push_back(instance.get()); });
     factory_->update(config.executor);
     const Warmup warmup = warmup_of(config, context);
     std::vector<std::unique_ptr<Executor>> executors;
@@ -294,8 +293,7 @@ Status Model::change_instances(const ModelConfig& config, const ModelContext& co
                                   make_executor(*wanted.spec, warmup, context));
         needs.push_back(wanted.needs);
     }
-    std::vector<bool> is_wanted;
-    TRITONPY_ASSIGN_OR_RETURN(auto passive, missing_passive(config, warmup, context, is_wanted));
+    TRITONPY_ASSIGN_OR_RETURN(PassiveChange passive, passive_change(config, warmup, context));
     if (limited_ != nullptr) {
         TRITONPY_RETURN_IF_ERROR(limited_->expect(needs));
     }
@@ -312,45 +310,37 @@ Status Model::change_instances(const ModelConfig& config, const ModelContext& co
         return started;
     }
     instances_.add(std::move(created));
-    change_passive(std::move(passive), is_wanted);
+    change_passive(std::move(passive));
     dismiss(instances_.take_out(surplus));
     return Status();
 }
 
-// Makes the passive instances that the config wants and that are not there; says of each that is
-// whether it is wanted.
-Result<std::vector<Model::PassiveInstance>> Model::missing_passive(
-    const ModelConfig& config, const Warmup& warmup, const ModelContext& context,
-    std::vector<bool>& is_wanted) {
-    std::vector<PassiveInstance> missing;
-    is_wanted.assign(passive_.size(), false);
+Result<Model::PassiveChange> Model::passive_change(const ModelConfig& config,
+                                                   const Warmup& warmup,
+                                                   const ModelContext& context) {
+    std::vector<const InstanceSpec*> missing;
     for (const InstanceSpec& spec : config.instances) {
-        if (!spec.passive) {
-            continue;
+        if (spec.passive) {
+            missing.push_back(&spec);
         }
-        size_t index = 0;
-        while (index < passive_.size() &&
-               (is_wanted[index] || !are_alike(spec, passive_[index].spec))) {
-            ++index;
-        }
-        if (index < passive_.size()) {
-            is_wanted[index] = true;
-            continue;
-        }
-        TRITONPY_ASSIGN_OR_RETURN(auto executor, make_executor(spec, warmup, context));
-        missing.push_back({spec, std::move(executor)});
     }
-    return missing;
+    PassiveChange change;
+    hand_out(
+        missing, passive_,
+        [](const InstanceSpec* wanted, const auto& one) { return are_alike(*wanted, one.spec); },
+        [&](const auto& one) { change.surplus.push_back(one.executor.get()); });
+    for (const InstanceSpec* spec : missing) {
+        TRITONPY_ASSIGN_OR_RETURN(auto executor, make_executor(*spec, warmup, context));
+        change.missing.push_back({*spec, std::move(executor)});
+    }
+    return change;
 }
 
-void Model::change_passive(std::vector<PassiveInstance> missing,
-                           const std::vector<bool>& is_wanted) {
-    for (size_t index = 0; index < is_wanted.size(); ++index) {
-        if (is_wanted[index]) {
-            missing.push_back(std::move(passive_[index]));
-        }
-    }
-    passive_ = std::move(missing);
+void Model::change_passive(PassiveChange change) {
+    std::erase_if(passive_, [&](const PassiveInstance& one) {
+        return std::ranges::find(change.surplus, one.executor.get()) != change.surplus.end();
+    });
+    std::ranges::move(change.missing, std::back_inserter(passive_));
 }
 
 void Model::dismiss(std::vector<std::unique_ptr<ModelInstance>> instances) {

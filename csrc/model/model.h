@@ -151,6 +151,12 @@ class Model final : private LookupHost {
         std::unique_ptr<Executor> executor;
     };
 
+    // From those that there are to those of another config.
+    struct PassiveChange {
+        std::vector<PassiveInstance> missing;
+        std::vector<const Executor*> surplus;
+    };
+
     friend class ModelRef;
 
     // unavailable when no instance can run or is likely to be able to soon.
@@ -181,11 +187,9 @@ class Model final : private LookupHost {
                                                  std::unique_ptr<Executor> executor);
     Status start_threads(std::span<const std::unique_ptr<ModelInstance>> instances,
                          const ModelContext& context);
-    Result<std::vector<PassiveInstance>> missing_passive(const ModelConfig& config,
-                                                         const Warmup& warmup,
-                                                         const ModelContext& context,
-                                                         std::vector<bool>& is_wanted);
-    void change_passive(std::vector<PassiveInstance> missing, const std::vector<bool>& is_wanted);
+    Result<PassiveChange> passive_change(const ModelConfig& config, const Warmup& warmup,
+                                         const ModelContext& context);
+    void change_passive(PassiveChange change);
     // Ends instances that are in nobody's sight any more.
     void dismiss(std::vector<std::unique_ptr<ModelInstance>> instances);
     void end(ModelInstance& instance);

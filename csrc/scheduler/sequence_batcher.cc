@@ -507,7 +507,7 @@ void SequenceBatcher::dismiss(size_t instance, int64_t until_ns) {
 // ---- the end
 
 void SequenceBatcher::stop() {
-    std::vector<Lane*> all;
+    std::vector<Lane*> news;
     {
         const int64_t now_ns = clock_.now_ns();
         std::lock_guard lock(mutex_);
@@ -520,11 +520,10 @@ void SequenceBatcher::stop() {
             }
             slots_.close_all();
         }
-        for (Lane& lane : lanes_) {
-            all.push_back(&lane);
-        }
+        slots_.tell_all();
+        news = take_news();
     }
-    notify(all);
+    notify(news);
     watch_.notify_all();
 }
 

@@ -40,9 +40,7 @@ SequenceSlots::SequenceSlots(size_t instances, size_t slots_each, int64_t max_id
     TRITONPY_CHECK(instances >= 1 && slots_each >= 1);
     for (size_t instance = 0; instance < instances; ++instance) {
         add_slots(instance);
-        for (size_t slot = first_slot(instance); slot < slots_.size(); ++slot) {
-            give_out(slot);
-        }
+        give_out_free_slots(instance);
     }
 }
 
@@ -295,10 +293,8 @@ void SequenceSlots::set_available(size_t instance_index, bool available, const S
     }
     instance.available = available;
     if (available) {
-        for (size_t slot = first_slot(instance_index), i = 0; i < slots_each_; ++i) {
-            if (!instance.retired && slots_[slot + i].place == Place::kFree) {
-                give_out(slot + i);
-            }
+        if (instance.takes_sequences()) {
+            give_out_free_slots(instance_index);
         }
         return;
     }
@@ -327,6 +323,14 @@ void SequenceSlots::retire(size_t instance) {
     instances_[instance].retired = true;
     instances_[instance].news = true;
     take_back_free_slots(instance);
+}
+
+void SequenceSlots::give_out_free_slots(size_t instance) {
+    for (size_t slot = first_slot(instance), i = 0; i < slots_each_; ++i) {
+        if (slots_[slot + i].place == Place::kFree) {
+            give_out(slot + i);
+        }
+    }
 }
 
 void SequenceSlots::take_back_free_slots(size_t instance) {

@@ -170,6 +170,7 @@ class SequenceSlots {
     void move(size_t slot, Place to);
     void settle(size_t slot, int64_t now_ns);
     void add_slots(size_t instance);
+    void give_out_free_slots(size_t instance);
     void take_back_free_slots(size_t instance);
     void occupy(size_t slot, std::unique_ptr<Sequence> sequence);
     void end(size_t slot);

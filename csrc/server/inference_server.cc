@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/limits.h"
 #include "memory/free_memory.h"
 #include "model/dropped_requests.h"
 #include "model/request_check.h"

@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "backend/message_bytes.h"
+#include "tensor/data_type.h"
 
 namespace tritonpy {
 
 namespace {
 
-constexpr int64_t kString = 13;        // TYPE_STRING
+constexpr auto kBytes = static_cast<int64_t>(DataType::kBytes);
 constexpr size_t kArenaSizeField = 8;  // in the body
 constexpr Py_ssize_t kMaxDims = std::numeric_limits<uint8_t>::max();
 constexpr Py_ssize_t kMaxOutputs = std::numeric_limits<uint16_t>::max();
-
 constexpr uint64_t kLarge = uint64_t{256} << 10;
 constexpr uint64_t kAlignment = 64;
 
@@ -36,8 +36,10 @@ struct AnswerWriter::Message {
     uint64_t block_size = 0;
 };
 
-AnswerWriter::AnswerWriter(const PythonObject& signature, const PythonObject& arena)
-    : arena_(arena),
+AnswerWriter::AnswerWriter(const AttributeNames& names, const PythonObject& signature,
+                           const PythonObject& arena)
+    : names_(names),
+      arena_(arena),
       output_places_(signature.attribute(PythonObject::name("output_places"))),
       output_codes_(signature.attribute(PythonObject::name("output_codes"))),
       response_type_(PythonObject::imported("tritonpy.worker.response", "InferenceResponse")),
@@ -126,7 +128,7 @@ bool AnswerWriter::write_output(const PythonObject& tensor, const PythonObject& 
     const int64_t index = PythonObject::borrowed(place).integer();
     const int64_t code = tensor.attribute(names_.code).integer();
     PythonObject array = tensor.attribute(names_.array);
-    if (code == kString || code != output_codes_.item(index).integer() || array.is_none() ||
+    if (code == kBytes || code != output_codes_.item(index).integer() || array.is_none() ||
         !array.attribute(names_.array_flags).attribute(names_.is_contiguous).is_true()) {
         return false;
     }

@@ -16,8 +16,10 @@ namespace tritonpy {
 
 class AnswerWriter {
   public:
-    // `signature` is a ModelSignature, `arena` the OutputArena. Throws PythonError.
-    AnswerWriter(const PythonObject& signature, const PythonObject& arena);
+    // `signature` is a ModelSignature, `arena` the OutputArena; the names are borrowed. Throws
+    // PythonError.
+    AnswerWriter(const AttributeNames& names, const PythonObject& signature,
+                 const PythonObject& arena);
     AnswerWriter(const AnswerWriter&) = delete;
     AnswerWriter& operator=(const AnswerWriter&) = delete;
 
@@ -36,7 +38,7 @@ class AnswerWriter {
                       Message& out) const;
     void write_data(Message& out) const;
 
-    const AttributeNames names_;
+    const AttributeNames& names_;
     const PythonObject arena_;
     const PythonObject output_places_;
     const PythonObject output_codes_;

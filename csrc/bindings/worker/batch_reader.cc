@@ -3,13 +3,14 @@
 #include <cstddef>
 #include <span>
 
+#include "tensor/data_type.h"
+
 namespace tritonpy {
 
 namespace {
 
 constexpr uint16_t kAllOutputs = 0xFFFF;
 constexpr uint8_t kCorrelationIsText = 1;
-constexpr int64_t kString = 13;  // TYPE_STRING
 // More than any memory has, and sums of them are numbers still.
 constexpr uint64_t kMaxPlace = uint64_t{1} << 60;
 
@@ -73,8 +74,10 @@ struct BatchReader::Message {
     MessageReader in;
 };
 
-BatchReader::BatchReader(const PythonObject& signature, const PythonObject& arena)
-    : arena_(arena),
+BatchReader::BatchReader(const AttributeNames& names, const PythonObject& signature,
+                         const PythonObject& arena)
+    : names_(names),
+      arena_(arena),
       input_names_(signature.attribute(PythonObject::name("input_names"))),
       input_codes_(signature.attribute(PythonObject::name("input_codes"))),
       request_type_(PythonObject::imported("tritonpy.worker.request", "InferenceRequest")),
@@ -190,7 +193,7 @@ PythonObject BatchReader::read_input(Message& message, const Block& block) const
     tensor.set(names_.name, input_names_.item(index));
     tensor.set(names_.code, code);
     tensor.set(names_.shape, shape);
-    const bool is_string = code.integer() == kString;
+    const bool is_string = code.integer() == static_cast<int64_t>(DataType::kBytes);
     tensor.set(names_.serialized, is_string ? strings_of(offset, size, block) : no_bytes_);
     tensor.set(names_.array,
                is_string ? PythonObject::none() : array_of(code, shape, offset, block));

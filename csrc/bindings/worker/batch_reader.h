@@ -17,8 +17,10 @@ namespace tritonpy {
 
 class BatchReader {
   public:
-    // `signature` is a ModelSignature, `arena` the InputArena. Throws PythonError.
-    BatchReader(const PythonObject& signature, const PythonObject& arena);
+    // `signature` is a ModelSignature, `arena` the InputArena; the names are borrowed. Throws
+    // PythonError.
+    BatchReader(const AttributeNames& names, const PythonObject& signature,
+                const PythonObject& arena);
     BatchReader(const BatchReader&) = delete;
     BatchReader& operator=(const BatchReader&) = delete;
 
@@ -39,7 +41,7 @@ class BatchReader {
     PythonObject array_of(const PythonObject& code, const PythonObject& shape, uint64_t offset,
                           const Block& block) const;
 
-    const AttributeNames names_;
+    const AttributeNames& names_;
     const PythonObject arena_;
     const PythonObject input_names_;
     const PythonObject input_codes_;

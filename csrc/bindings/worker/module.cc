@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "bindings/worker/answer_writer.h"
+#include "bindings/worker/attribute_names.h"
 #include "bindings/worker/batch_reader.h"
 #include "bindings/worker/python_object.h"
 
@@ -13,8 +14,9 @@ namespace {
 
 struct Codec {
     Codec(const PythonObject& signature, const PythonObject& inputs, const PythonObject& outputs)
-        : reader(signature, inputs), writer(signature, outputs) {}
+        : reader(names, signature, inputs), writer(names, signature, outputs) {}
 
+    const AttributeNames names;
     const BatchReader reader;
     const AnswerWriter writer;
 };

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tritonpy.errors import InvalidArgError, TritonError
 from tritonpy.repository.dependencies import circle_through
-from tritonpy.repository.futures import ended_after, pass_on, pass_on_failure
+from tritonpy.repository.futures import ended_after, followed_by, pass_on, pass_on_failure
 from tritonpy.repository.load_parameters import LoadOverride
 from tritonpy.repository.loader_threads import LoaderThreads
 
@@ -117,18 +117,11 @@ class LoadSession:
 
     def _joined(self, first: Future[None], rest: Callable[[], list[Future[None]]]) -> Future[None]:
         """Return what ends as `first` does, after `rest`, which is begun if that went well."""
-        outcome: Future[None] = Future()
 
-        def begin_rest(ended: Future[None]) -> None:
-            if ended.cancelled() or ended.exception() is not None:
-                pass_on(ended, outcome)
-                return
+        def begin_rest() -> Future[None]:
             try:
-                last = ended_after(rest())
+                return ended_after(rest())
             except TritonError:  # closed meanwhile; the first part is done all the same
-                outcome.set_result(None)
-                return
-            last.add_done_callback(lambda _: outcome.set_result(None))
+                return ended_after(())
 
-        first.add_done_callback(begin_rest)
-        return outcome
+        return followed_by(first, begin_rest)

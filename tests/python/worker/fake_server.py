@@ -91,6 +91,20 @@ class Response:
         return output if isinstance(output, list) else list(output.tolist())
 
 
+def pieces_of(requests: Sequence[Request]) -> list[bytes]:
+    """Return the bytes of every tensor of a batch."""
+    return [data for request in requests for _, data in request.inputs.values()]
+
+
+def laid_out(pieces: Sequence[bytes]) -> tuple[list[int], int]:
+    """Return where in a block tensors go, and where the block ends."""
+    offsets, end = [], 0
+    for piece in pieces:
+        offsets.append(end)
+        end = (end + len(piece) + 63) & ~63
+    return offsets, end
+
+
 def execute_body(
     requests: Sequence[Request], block: int, offsets: Sequence[int], first_key: int
 ) -> bytes:
@@ -197,10 +211,7 @@ class FakeServer:
 
     def write_block(self, pieces: Sequence[bytes]) -> tuple[int, list[int]]:
         """Write tensors into a new block of the inputs; return its place and their offsets."""
-        offsets, end = [], 0
-        for piece in pieces:
-            offsets.append(end)
-            end = (end + len(piece) + 63) & ~63
+        offsets, end = laid_out(pieces)
         start = self.next_block
         self.next_block = start + 64 + end
         assert self.next_block <= INPUTS_SIZE
@@ -216,8 +227,7 @@ class FakeServer:
 
     def begin(self, requests: Sequence[Request]) -> int:
         """Send a batch; return the place of its block of the inputs."""
-        pieces = [data for request in requests for _, data in request.inputs.values()]
-        block, offsets = self.write_block(pieces)
+        block, offsets = self.write_block(pieces_of(requests))
         body = execute_body(requests, block, offsets, self.next_key)
         self.next_key += len(requests)
         self._execute.sendall(struct.pack("<IHH", len(body), EXECUTE, 0) + body)

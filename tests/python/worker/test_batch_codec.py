@@ -6,7 +6,6 @@ returned, each into memory of its own.
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 import sys
@@ -24,6 +23,8 @@ from tests.python.worker.fake_server import (
     Request,
     execute_body,
     fp32,
+    laid_out,
+    pieces_of,
     serialized,
 )
 from tritonpy.worker._batch_codec import BatchCodec as CompiledCodec
@@ -65,14 +66,10 @@ class Memory:
 
     def message(self, *requests: Request) -> bytes:
         """Write the tensors of a batch, and return its message."""
-        place, offsets = FIRST_BLOCK + 64, []
-        with mmap.mmap(self.descriptors[0], INPUTS_SIZE) as memory:
-            end = 0
-            for request in requests:
-                for _, data in request.inputs.values():
-                    offsets.append(end)
-                    memory[place + end : place + end + len(data)] = data
-                    end += -len(data) % 64 + len(data)
+        place, pieces = FIRST_BLOCK + 64, pieces_of(requests)
+        offsets, _ = laid_out(pieces)
+        for offset, data in zip(offsets, pieces, strict=True):
+            os.pwrite(self.descriptors[0], data, place + offset)
         return execute_body(requests, place, offsets, 1)
 
 
