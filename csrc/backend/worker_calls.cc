@@ -27,7 +27,7 @@ struct CallInServer : Cancellation {
 }  // namespace
 
 Status WorkerCalls::start(InferMessage message, WorkerSession& session) {
-    MessageBlocks blocks(session.outputs(), message.arena_size);
+    MessageBlocks blocks = session.blocks_of(message.arena_size);
     TRITONPY_RETURN_IF_ERROR(
         blocks.place(message.block, std::move(message.inputs), message.request->inputs));
     uint64_t handle = message.call;

@@ -188,7 +188,7 @@ Status WorkerExecutor::hand_over(WorkerSession& session, ExecutedMessage message
                               std::to_string(message.answers.size()) + " answers to " +
                               std::to_string(keys_.size()) + " requests");
     }
-    MessageBlocks blocks(session.outputs(), message.arena_size);
+    MessageBlocks blocks = session.blocks_of(message.arena_size);
     for (size_t index = 0; index < keys_.size(); ++index) {
         WorkerAnswer& answer = message.answers[index];
         if (answer.kind == WorkerAnswer::Kind::kOpen) {

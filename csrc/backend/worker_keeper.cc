@@ -161,7 +161,7 @@ Status WorkerExecutor::take_message(WorkerSession& session,
 Status WorkerExecutor::take_response(WorkerSession& session, ResponseMessage message) {
     std::unique_ptr<InferenceResponse> response;
     if (message.response) {
-        MessageBlocks blocks(session.outputs(), message.arena_size);
+        MessageBlocks blocks = session.blocks_of(message.arena_size);
         TRITONPY_ASSIGN_OR_RETURN(
             response, WorkerSession::response_of(*std::move(message.response), blocks));
         session.set_proven();

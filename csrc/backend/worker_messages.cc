@@ -16,6 +16,7 @@ namespace {
 constexpr uint16_t kAllOutputs = 0xFFFF;
 constexpr uint32_t kFinalFlag = 1;
 constexpr uint32_t kDecoupledAllowed = 1;
+constexpr uint32_t kNamedBack = 1;
 constexpr uint32_t kCorrelationIsText = 1;  // in a byte; the three that follow are 0
 
 Status malformed(std::string_view message, std::string_view what) {
@@ -131,6 +132,7 @@ bool read_type(MessageReader& in, WorkerTensor& tensor, size_t& rank) {
 }
 
 void read_place(MessageReader& in, size_t rank, WorkerTensor& tensor) {
+    tensor.is_named_back = (in.number<uint32_t>() & kNamedBack) != 0;
     tensor.offset = in.number<uint64_t>();
     tensor.size = in.number<uint64_t>();
     tensor.shape = read_shape(in, rank);
@@ -166,9 +168,9 @@ Result<WorkerTensor> read_output(MessageReader& in, std::string_view message,
     if (!read_type(in, tensor, rank)) {
         return malformed(message, "output '" + tensor.name + "' has no data type, or a wrong rank");
     }
-    in.skip(4);
     read_place(in, rank, tensor);
-    tensor.offset += base;  // where that leads to is checked where it is looked up
+    // Where that leads to is checked where it is looked up.
+    tensor.offset += tensor.is_named_back ? 0 : base;
     return tensor;
 }
 
@@ -203,7 +205,7 @@ Result<WorkerTensor> read_input(MessageReader& in) {
     if (!read_type(in, tensor, rank)) {
         return malformed("INFER", "input '" + tensor.name + "' has no data type, or a wrong rank");
     }
-    in.skip(6);
+    in.skip(2);
     read_place(in, rank, tensor);
     return tensor;
 }

@@ -110,11 +110,13 @@ void encode_answer(AnswerKey key, const InferenceResponse& response, BlockPlace 
 
 // ---- what the worker sends
 
-// A tensor that lies in the block of its message at `offset`.
+// A tensor that lies in the block of its message at `offset`; or, named back, in what this side has
+// lent, at `offset` of the file.
 struct WorkerTensor {
     std::string name;
     DataType data_type = DataType::kInvalid;
     Shape shape;
+    bool is_named_back = false;
     uint64_t offset = 0;
     uint64_t size = 0;
 };

@@ -11,9 +11,30 @@ Result<BufferRef> MessageBlocks::at(uint64_t block) {
     if (known != taken_.end()) {
         return known->second;
     }
-    TRITONPY_ASSIGN_OR_RETURN(BufferRef buffer, view_.block(block, arena_size_));
+    TRITONPY_ASSIGN_OR_RETURN(BufferRef buffer, outputs_.block(block, arena_size_));
     taken_.emplace_back(block, buffer);
     return buffer;
+}
+
+Status MessageBlocks::place_one(const WorkerTensor& tensor, const BufferRef& block,
+                                Tensor& out) {
+    if (tensor.is_named_back) {
+        TRITONPY_ASSIGN_OR_RETURN(out.buffer, inputs_.named_back(tensor.offset, tensor.size));
+        out.data = {out.buffer->data(), tensor.size};
+        return Status();
+    }
+    size_t room = block ? block->size() : 0;
+    if (tensor.size > room || tensor.offset > room - tensor.size) {
+        return internal_error("tensor '" + tensor.name + "' of a worker has " +
+                              std::to_string(tensor.size) + " bytes at " +
+                              std::to_string(tensor.offset) + " of a block of " +
+                              std::to_string(room));
+    }
+    if (tensor.size > 0) {
+        out.buffer = block;
+        out.data = {block->data() + tensor.offset, tensor.size};
+    }
+    return Status();
 }
 
 Status MessageBlocks::place(uint64_t block, std::vector<WorkerTensor> tensors,
@@ -22,23 +43,13 @@ Status MessageBlocks::place(uint64_t block, std::vector<WorkerTensor> tensors,
     if (block != 0) {
         TRITONPY_ASSIGN_OR_RETURN(buffer, at(block));
     }
-    size_t room = buffer ? buffer->size() : 0;
     out.reserve(tensors.size());
     for (WorkerTensor& tensor : tensors) {
-        if (tensor.size > room || tensor.offset > room - tensor.size) {
-            return internal_error("tensor '" + tensor.name + "' of a worker has " +
-                                  std::to_string(tensor.size) + " bytes at " +
-                                  std::to_string(tensor.offset) + " of a block of " +
-                                  std::to_string(room));
-        }
         Tensor& placed = out.emplace_back();
+        TRITONPY_RETURN_IF_ERROR(place_one(tensor, buffer, placed));
         placed.name = std::move(tensor.name);
         placed.data_type = tensor.data_type;
         placed.shape = std::move(tensor.shape);
-        if (tensor.size > 0) {
-            placed.buffer = buffer;
-            placed.data = {buffer->data() + tensor.offset, tensor.size};
-        }
     }
     return Status();
 }

@@ -23,20 +23,22 @@
 
 namespace tritonpy {
 
-// The blocks that one message of the worker names, each taken once whatever refers to it.
-// Threads: compatible.
+// The memory that one message of the worker names: its own blocks, each taken once whatever refers
+// to it, and what it names back of ours. Threads: compatible.
 class MessageBlocks {
   public:
-    MessageBlocks(SharedArenaView& view, uint64_t arena_size)
-        : view_(view), arena_size_(arena_size) {}
+    MessageBlocks(SharedArena& inputs, SharedArenaView& outputs, uint64_t arena_size)
+        : inputs_(inputs), outputs_(outputs), arena_size_(arena_size) {}
 
     // Fills `out` with tensors over `block`. internal when a place cannot be.
     Status place(uint64_t block, std::vector<WorkerTensor> tensors, std::vector<Tensor>& out);
 
   private:
     Result<BufferRef> at(uint64_t block);
+    Status place_one(const WorkerTensor& tensor, const BufferRef& block, Tensor& out);
 
-    SharedArenaView& view_;
+    SharedArena& inputs_;
+    SharedArenaView& outputs_;
     const uint64_t arena_size_;
     std::vector<std::pair<uint64_t, BufferRef>> taken_;
 };
@@ -54,7 +56,7 @@ class WorkerSession {
     MessageStream& execute_stream() { return execute_; }
     MessageStream& calls_stream() { return calls_; }
     SharedArena& inputs() { return *inputs_; }
-    SharedArenaView& outputs() { return *outputs_; }
+    MessageBlocks blocks_of(uint64_t arena_size) { return {*inputs_, *outputs_, arena_size}; }
     int pid() const { return pid_; }
 
     // What the worker said, as the response of an inference. internal when it cannot be.
@@ -76,7 +78,7 @@ class WorkerSession {
     MessageStream execute_;
     MessageStream calls_;
     const int pid_;
-    std::unique_ptr<SharedArena> inputs_;
+    std::shared_ptr<SharedArena> inputs_;
     std::shared_ptr<SharedArenaView> outputs_;
     std::atomic<bool> timed_out_{false};  // release before the kill, acquire after its effect
     std::atomic<bool> proven_{false};

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 
@@ -43,10 +44,33 @@ std::atomic_ref<uint32_t> state_of(std::byte* block) {
     return std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t*>(block));
 }
 
+// How often the reader has named bytes of the block back.
+std::atomic_ref<uint32_t> namings_of(std::byte* block) {
+    return std::atomic_ref<uint32_t>(*(reinterpret_cast<uint32_t*>(block) + 1));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<SharedArena>> SharedArena::over(int descriptor, size_t max_size) {
-    auto arena = std::make_unique<SharedArena>(descriptor, max_size);
+// Bytes of a lent block, which they keep from being used again.
+struct SharedArena::NamedBack final : Buffer {
+    NamedBack(std::shared_ptr<SharedArena> the_arena, uint64_t the_offset, std::byte* data,
+              size_t size)
+        : Buffer(data, size, &NamedBack::release, nullptr),
+          arena(std::move(the_arena)),
+          offset(the_offset) {}
+
+    static void release(Buffer& buffer) {
+        std::unique_ptr<NamedBack> freed(static_cast<NamedBack*>(&buffer));
+        std::lock_guard lock(freed->arena->mutex_);
+        --freed->arena->lent_block_of(freed->offset, freed->size())->borrowed;
+    }
+
+    const std::shared_ptr<SharedArena> arena;
+    const uint64_t offset;
+};
+
+Result<std::shared_ptr<SharedArena>> SharedArena::over(int descriptor, size_t max_size) {
+    auto arena = std::make_shared<SharedArena>(descriptor, max_size);
     struct stat found {};
     if (fstat(descriptor, &found) != 0 || found.st_size != 0 ||
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
@@ -117,8 +141,10 @@ Result<SharedArena::Block> SharedArena::allocate(size_t size) {
         put_back(place);
         return status;
     }
-    // Relaxed: the message that names the block publishes it.
+    // Relaxed: the message that names the block publishes them.
     state_of(place.at).store(kLent, std::memory_order_relaxed);
+    namings_of(place.at).store(0, std::memory_order_relaxed);
+    place.taken = 0;
     lent_.push_back(place);
     return Block{place.begin + kHeader, place.at + kHeader};
 }
@@ -126,6 +152,28 @@ Result<SharedArena::Block> SharedArena::allocate(size_t size) {
 void SharedArena::take_back(const Block& block) {
     // The next look finds it.
     state_of(block.data - kHeader).store(kFree, std::memory_order_release);
+}
+
+std::deque<SharedArena::Place>::iterator SharedArena::lent_block_of(uint64_t offset,
+                                                                    uint64_t size) {
+    return std::find_if(lent_.begin(), lent_.end(), [offset, size](const Place& place) {
+        const uint64_t begin = place.begin + kHeader;
+        const uint64_t end = place.begin + place.size;
+        return offset >= begin && offset <= end && size <= end - offset;
+    });
+}
+
+Result<BufferRef> SharedArena::named_back(uint64_t offset, uint64_t size) {
+    std::lock_guard lock(mutex_);
+    auto place = lent_block_of(offset, size);
+    if (place == lent_.end()) {
+        return internal_error("no lent block of shared memory has " + std::to_string(size) +
+                              " bytes at byte " + std::to_string(offset));
+    }
+    ++place->taken;
+    ++place->borrowed;
+    std::byte* data = place->at + (offset - place->begin);
+    return BufferRef(new NamedBack(shared_from_this(), offset, data, size));
 }
 
 // First fit: a large block is used for a smaller need only when it is not twice as large.
@@ -167,8 +215,9 @@ void SharedArena::look_at_lent(size_t count) {
     for (count = std::min(count, lent_.size()); count > 0; --count) {
         Place place = lent_.front();
         lent_.pop_front();
-        // Acquire, partner: the reader's release, which comes after its last access.
-        if (state_of(place.at).load(std::memory_order_acquire) == kFree) {
+        // Acquire, partner: the reader's release, which comes after its last access and naming.
+        if (state_of(place.at).load(std::memory_order_acquire) == kFree && place.borrowed == 0 &&
+            namings_of(place.at).load(std::memory_order_relaxed) == place.taken) {
             put_back(place);
         } else {
             lent_.push_back(place);

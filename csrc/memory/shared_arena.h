@@ -8,6 +8,10 @@
 // processes: the allocator looks at the words of the blocks that it lent, oldest first, a few at
 // each allocation and all of them before it grows.
 //
+// The reader may also name bytes of a lent block back to this side, which then reads them where
+// they lie. Before it does, it adds 1 to the second word of the header. The block is free when the
+// reader is done with it and all that it named was taken and let go.
+//
 // The file's first kReserved bytes are no blocks but flags, one byte each, that this side sets and
 // the other reads (clients that have gone).
 //
@@ -33,10 +37,12 @@
 
 #include "base/limits.h"
 #include "base/result.h"
+#include "memory/buffer.h"
 
 namespace tritonpy {
 
-class SharedArena {
+// Shared (hence shared_ptr) by whoever allocates and by every buffer of what was named back.
+class SharedArena : public std::enable_shared_from_this<SharedArena> {
   public:
     static constexpr size_t kHeader = 64;
     static constexpr size_t kReserved = size_t{64} << 10;
@@ -51,7 +57,7 @@ class SharedArena {
 
     // Takes `descriptor`, an empty memfd that may be sealed, also on failure. unavailable when the
     // machine has no memory for it, internal when it is no such file.
-    static Result<std::unique_ptr<SharedArena>> over(int descriptor,
+    static Result<std::shared_ptr<SharedArena>> over(int descriptor,
                                                      size_t max_size = limits::kMaxSharedArena);
     // over() is the way.
     SharedArena(int descriptor, size_t max_size);
@@ -64,6 +70,9 @@ class SharedArena {
     Result<Block> allocate(size_t size);
     // Takes back a block that the reader will never hear of. REQUIRES: it was allocated here.
     void take_back(const Block& block);
+    // `size` bytes at `offset` of the file, which the reader has named back. Call it once for each
+    // time. internal when no lent block has these bytes.
+    Result<BufferRef> named_back(uint64_t offset, uint64_t size);
 
     // Bytes of the file now: what a reader must have mapped to see every block allocated so far.
     uint64_t size() const;
@@ -86,7 +95,10 @@ class SharedArena {
         uint64_t size = 0;
         std::byte* at = nullptr;
         bool has_pages = true;
+        uint32_t taken = 0;     // of the times that the reader named bytes of it back
+        uint32_t borrowed = 0;  // of these, buffers that are still there
     };
+    struct NamedBack;
     static constexpr size_t kClasses = 9;  // 4 KiB << 0 .. 8
     static_assert(kSmallestBlock << (kClasses - 1) == kSegmentUnit);
 
@@ -95,6 +107,7 @@ class SharedArena {
     bool take_free(uint64_t size, Place& place);
     bool take_unused(uint64_t size, Place& place);
     void look_at_lent(size_t count);
+    std::deque<Place>::iterator lent_block_of(uint64_t offset, uint64_t size);
     void put_back(const Place& place);
     void drop_idle_pages();
     Status populate(Place& place);

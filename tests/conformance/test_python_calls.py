@@ -1,6 +1,6 @@
 """Goal: calls of other models (BLS) cost nobody anything when many run at once or their maker dies,
-models that answer fast wait for those that read slowly, and a server can stop whatever its models
-wait for.
+what models hand on without touching it arrives whole, models that answer fast wait for those that
+read slowly, and a server can stop whatever its models wait for.
 
 Method: models that ask others, which say in the log what becomes of the requests.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,20 @@ _ASKING_AND_WAITING = """
             )
             response = asked.exec()
             return [pb_utils.InferenceResponse(response.output_tensors(), response.error())]
+"""
+# Neither its inputs nor the answer are copied: both stay in the server's memory.
+_HANDING_ON = """
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            return [self.answer(request) for request in requests]
+
+        def answer(self, request):
+            asked = pb_utils.InferenceRequest(
+                model_name="echo", inputs=request.inputs(), requested_output_names=["OUTPUT0"]
+            )
+            return pb_utils.InferenceResponse(asked.exec().output_tensors())
 """
 _PATIENT = """
     import time
@@ -168,6 +183,27 @@ def test_many_calls_at_once_are_each_answered(frontend: str, tmp_path: Path) -> 
         told = client.infer("many", {"INPUT0": _DATA}).as_numpy("OUTPUT0")
         expected = (_DATA + np.arange(_CALLS, dtype=np.float32)[:, None]).ravel()[None]
         np.testing.assert_array_equal(told, expected)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_large_tensors_are_handed_on_whole(frontend: str, tmp_path: Path, protocol: str) -> None:
+    write_python_model(tmp_path, "echo")
+    write_python_model(tmp_path, "handing_on", _HANDING_ON)
+    rounds, threads = 8, 4
+
+    def ask(thread: int) -> None:
+        with connect(protocol, server) as client:
+            for number in range(rounds):
+                data = np.arange(1 << 18, dtype=np.float32)[None] + thread * rounds + number
+                told = client.infer("handing_on", {"INPUT0": data}).as_numpy("OUTPUT0")
+                np.testing.assert_array_equal(told, data)
+
+    with (
+        RunningServer(tmp_path, ServerOptions(frontend=frontend)) as server,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        for answered in [pool.submit(ask, thread) for thread in range(threads)]:
+            answered.result()
 
 
 def test_calls_of_a_worker_that_dies_are_cancelled(frontend: str, tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.output_block import OutputBlock
 from tritonpy.worker.response import InferenceResponse
-from tritonpy.worker.tensor import received
+from tritonpy.worker.tensor import received as received_tensor
 
 if TYPE_CHECKING:
     from tritonpy.worker.request import InferenceRequest
 
-_INFER: Final = Struct("<QQQQIIqB3xQ")
-_COUNTS: Final = Struct("<HHIQ")
+_INFER: Final = Struct("<QQQQIIqB3x")
+_COUNTS: Final = Struct("<HHI")
+_PLACE: Final = Struct("<Q")
 _ANSWER: Final = Struct("<QQIBBHQQI")
 _TENSOR: Final = Struct("<BBHIQQ")
 
@@ -31,25 +32,29 @@ class Answer(NamedTuple):
 
 
 def infer_body(
-    request: InferenceRequest, call: int, arena: OutputArena, *, is_decoupled: bool
+    request: InferenceRequest,
+    call: int,
+    received: InputArena,
+    arena: OutputArena,
+    *,
+    is_decoupled: bool,
 ) -> bytes:
     """Return the body of the INFER for `request`, its tensors written to `arena`.
 
-    TritonModelException where there is no memory; struct.error where a number is out of range.
+    Those that the model received stay where they are. TritonModelException where there is no
+    memory; struct.error where a number is out of range. Whatever is returned must be sent.
     """
-    block = OutputBlock()
+    block = OutputBlock(received)
     inputs = []
     for tensor in request._inputs:
-        offset = block.end
-        size = block.add(tensor)
+        placed = block.add(tensor)
         shape = tensor._shape
         inputs.append(wire.string(tensor._name))
-        inputs.append(_TENSOR.pack(tensor._code, len(shape), 0, 0, offset, size))
+        inputs.append(_TENSOR.pack(tensor._code, len(shape), 0, *placed))
         inputs.append(wire.DIMS[len(shape)].pack(*shape))
     outputs = sorted(request.requested_output_names())
     correlation = request._correlation
     is_text = isinstance(correlation, str)
-    lent = block.write(arena)
     head = _INFER.pack(
         call,
         0 if is_text else correlation,
@@ -59,16 +64,16 @@ def infer_body(
         is_decoupled,
         request._model_version,
         is_text,
-        arena.size,
     )
     texts = (request._model_name, request._id, str(correlation) if is_text else "")
     strings = b"".join(map(wire.string, texts))
     values = request._parameters
     output_count = len(outputs) or wire.ALL_OUTPUTS
-    place = lent.data_place if lent else 0
-    counts = _COUNTS.pack(len(request._inputs), output_count, len(values), place)
-    written = parameters.written(values)
-    return b"".join((head, strings, counts, written, *inputs, *map(wire.string, outputs)))
+    counts = _COUNTS.pack(len(request._inputs), output_count, len(values))
+    rest = b"".join((parameters.written(values), *inputs, *map(wire.string, outputs)))
+    lent = block.write(arena)  # when nothing can be wrong with the request any more
+    place = _PLACE.pack(lent.data_place if lent else 0)
+    return b"".join((head, _PLACE.pack(arena.size), strings, counts, place, rest))
 
 
 def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tuple[int, Answer]:
@@ -100,7 +105,7 @@ def read_answer(buffer: bytearray, at: int, end: int, arena: InputArena) -> tupl
         at += _TENSOR.size
         shape = wire.DIMS[dim_count].unpack_from(buffer, at)
         at += dim_count << 3
-        tensors.append(received(output, data_type, shape, block, offset, size))
+        tensors.append(received_tensor(output, data_type, shape, block, offset, size))
     if at != end:
         raise ValueError(f"an answer ends at byte {at}, its message at {end}")
     error = TritonError(message, code) if has_error else None

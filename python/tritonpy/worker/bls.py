@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tritonpy.worker.answer_message import Answer, infer_body
 from tritonpy.worker.calls import Call, Calls
 from tritonpy.worker.errors import TritonModelException
+from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.response import InferenceResponse
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class Bls:
     """Runs requests on the server. Thread-safe."""
 
-    def __init__(self, calls: Calls, outputs: OutputArena) -> None:
+    def __init__(self, calls: Calls, inputs: InputArena, outputs: OutputArena) -> None:
         self._calls = calls
+        self._inputs = inputs
         self._outputs = outputs
         self.is_open = False  # only while the model serves
 
@@ -71,7 +73,9 @@ class Bls:
             raise TritonModelException("BLS is only supported during the 'execute' function.")
         try:
             return self._calls.start(
-                lambda number: infer_body(request, number, self._outputs, is_decoupled=decoupled),
+                lambda number: infer_body(
+                    request, number, self._inputs, self._outputs, is_decoupled=decoupled
+                ),
                 notify,
             )
         except StructError as error:

@@ -5,6 +5,10 @@ block may go back when no array refers to it any more, and arrays may be kept by
 long as it likes. So a block knows the arrays that were made of it, each the base of all views into
 it, and is free when their reference counts say that nobody else knows them. Blocks that are still
 referred to are looked at again when later ones are.
+
+What the model sends on as it came need not be copied: the server can be named bytes of a block that
+it lent, and reads them there. Word 1 of the block's header counts how often it was; the server
+waits for as many names before it uses the block again.
 """
 
 from __future__ import annotations
@@ -28,16 +32,27 @@ _LOOKS: Final = 8
 
 
 class InputBlock:
-    """The memory of one message's tensors: `mapping` from `at` on, and the arrays made of it."""
+    """The memory of one message's tensors: `mapping` from `at` on, and the arrays made of it.
 
-    __slots__ = ("arrays", "at", "mapping", "word", "words")
+    `place` is where the server knows it to be, `address` where this process does.
+    """
 
-    def __init__(self, mapping: mmap.mmap, words: memoryview, at: int) -> None:
+    __slots__ = ("address", "arrays", "at", "mapping", "place", "word", "words")
+
+    def __init__(
+        self, mapping: mmap.mmap, words: memoryview, at: int, place: int, address: int
+    ) -> None:
         self.mapping = mapping
         self.at = at
+        self.place = place
+        self.address = address
         self.words = words
         self.word = (at - BLOCK_HEADER_SIZE) >> 2
         self.arrays: list[NDArray[Any]] = []
+
+    def place_of(self, array: NDArray[Any]) -> int:
+        """Return where the server knows the data of an array of this block to be."""
+        return self.place + _address_of(array) - self.address
 
 
 class InputArena:
@@ -46,9 +61,10 @@ class InputArena:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._mapped_end = 0
-        # Start, end, mapping and its bytes as u32, in the order of their places.
-        self._mappings: list[tuple[int, int, mmap.mmap, memoryview]] = []
+        # Start, end, mapping, its bytes as u32 and its address, in the order of their places.
+        self._mappings: list[tuple[int, int, mmap.mmap, memoryview, int]] = []
         self._mapping_lock = threading.Lock()
+        self._naming_lock = threading.Lock()
         # By place: as many as the server ever lent at the same time, each lent once at a time.
         self._known: dict[int, InputBlock] = {}
         self._held: deque[InputBlock] = deque()
@@ -69,9 +85,10 @@ class InputArena:
     def _found(self, place: int, arena_size: int) -> InputBlock:
         if arena_size > self._mapped_end:
             self._map(arena_size)
-        for start, end, mapping, words in reversed(self._mappings):
+        for start, end, mapping, words, address in reversed(self._mappings):
             if start + BLOCK_HEADER_SIZE <= place <= end:
-                return InputBlock(mapping, words, place - start)
+                at = place - start
+                return InputBlock(mapping, words, at, place, address + at)
         raise ValueError(f"no mapping of the inputs holds a block at byte {place}")
 
     def _map(self, arena_size: int) -> None:
@@ -86,8 +103,28 @@ class InputArena:
             if start == 0:
                 self._cancel_page = mapping
             words = memoryview(mapping).cast("I")
-            self._mappings.append((start, arena_size, mapping, words))
+            address = _address_of(numpy.frombuffer(mapping, numpy.uint8))
+            self._mappings.append((start, arena_size, mapping, words, address))
             self._mapped_end = arena_size
+
+    def block_of(self, array: NDArray[Any]) -> InputBlock | None:
+        """Return the block that `array` is most of and lies in as it would be sent, if there is."""
+        if not array.flags.c_contiguous:
+            return None
+        root: Any = array
+        while isinstance(root.base, numpy.ndarray):
+            root = root.base
+        for block in tuple(self._held):
+            if any(each is root for each in block.arrays):
+                # A small part would keep all the rest from being used again.
+                is_most = 2 * array.nbytes >= sum(each.nbytes for each in block.arrays)
+                return block if is_most else None
+        return None
+
+    def name_back(self, block: InputBlock) -> None:
+        """Count that the server is told of bytes of `block`, by the message that comes next."""
+        with self._naming_lock:
+            block.words[block.word + 1] += 1
 
     def release(self) -> None:
         """Give back blocks, of the oldest few, that nothing refers to any more."""
@@ -123,3 +160,8 @@ class InputArena:
         for array in [numpy.empty(1, numpy.uint8)]:
             count = getrefcount(array)
         return count
+
+
+def _address_of(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address

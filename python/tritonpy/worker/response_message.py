@@ -9,9 +9,10 @@ from typing import Final, NamedTuple, Optional, Union
 from tritonpy.worker import parameters, wire
 from tritonpy.worker.data_types import NAMES
 from tritonpy.worker.errors import TritonError, TritonModelException
+from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import Block, OutputArena
-from tritonpy.worker.output_block import OutputBlock
+from tritonpy.worker.output_block import OutputBlock, Placed
 from tritonpy.worker.response import InferenceResponse, failed
 from tritonpy.worker.tensor import Tensor
 
@@ -30,8 +31,8 @@ _FORMS_MAX: Final = 256
 Answer = tuple[int, Optional[InferenceResponse], Optional[tuple[int, ...]]]
 
 
-# Name, data type, dimensions, offset and size of each output of a response.
-_Outputs = tuple[tuple[str, int, tuple[int, ...], int, int], ...]
+# Name, data type, dimensions and place of each output of a response.
+_Outputs = tuple[tuple[str, int, tuple[int, ...], Placed], ...]
 
 
 class _Form(NamedTuple):
@@ -52,8 +53,9 @@ class _MismatchError(Exception):
 class ResponseWriter:
     """Turns responses into messages. Thread-safe."""
 
-    def __init__(self, signature: ModelSignature, arena: OutputArena) -> None:
+    def __init__(self, signature: ModelSignature, inputs: InputArena, arena: OutputArena) -> None:
         self._signature = signature
+        self._inputs = inputs
         self._arena = arena
         self._forms: dict[_Outputs, _Form] = {}
 
@@ -67,7 +69,7 @@ class ResponseWriter:
 
         TritonModelException where there is no memory for it.
         """
-        block = OutputBlock()
+        block = OutputBlock(self._inputs)
         plans: list[_Plan] = []
         for verdict, response, outputs in answers:
             if response is None:
@@ -97,7 +99,7 @@ class ResponseWriter:
         plan: _Plan = _VERDICTS[wire.OPEN]
         lent = None
         if response is not None:
-            block = OutputBlock()
+            block = OutputBlock()  # of which the sender knows how much the server still has
             plan = self._plan(response, outputs, block)
             try:
                 lent = block.write(self._arena)
@@ -124,19 +126,20 @@ class ResponseWriter:
         """
         if response._error is not None:
             return _error(response)
+        before = block.planned()
         base = block.end
         described = []
         for tensor in response._outputs:
             if wanted is None or self._is_wanted(tensor, wanted):
-                at = block.end - base
-                size = block.add(tensor)
-                described.append((tensor._name, tensor._code, tensor._shape, at, size))
+                placed = block.add(tensor, base)
+                described.append((tensor._name, tensor._code, tensor._shape, placed))
         outputs = tuple(described)
         form = self._forms.get(outputs)
         if form is None:
             try:
                 form = self._form(outputs)
             except _MismatchError as error:
+                block.forget_after(before)
                 return _error(failed(str(error)))
         if response._parameters:
             form = _with_parameters(form, len(outputs), response._parameters)
@@ -152,11 +155,11 @@ class ResponseWriter:
         """Return the form of an answer without parameters, and remember it."""
         signature = self._signature
         parts = []
-        for name, code, dims, offset, size in outputs:
+        for name, code, dims, placed in outputs:
             index = signature.output_places.get(name)
             if index is None or code != signature.output_codes[index]:
                 raise _MismatchError(self._mismatch(name, code))
-            parts.append(_OUTPUT.pack(index, code, len(dims), 0, offset, size))
+            parts.append(_OUTPUT.pack(index, code, len(dims), *placed))
             parts.append(wire.DIMS[len(dims)].pack(*dims))
         form = _Form(_head(len(outputs), 0), b"".join(parts))
         if len(self._forms) >= _FORMS_MAX:

@@ -37,9 +37,9 @@ class Worker:
         self.control: Final = control
         self.inputs: Final = inputs
         self.outputs: Final = outputs
-        self.writer: Final = ResponseWriter(signature, outputs)
+        self.writer: Final = ResponseWriter(signature, inputs, outputs)
         self.codec: Final = batch_codec(signature, inputs, outputs)
-        self.bls: Final = Bls(Calls(calls, inputs), outputs)
+        self.bls: Final = Bls(Calls(calls, inputs), inputs, outputs)
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses
         self._calls = calls

@@ -167,6 +167,40 @@ TEST_F(WorkerExecutorTest, blocks_come_home_when_the_responses_have_gone) {
     EXPECT_EQ(values(held[0]), (Floats{1}));  // also when the worker has gone
 }
 
+TEST_F(WorkerExecutorTest, inputs_that_are_named_back_are_answered_where_they_lie) {
+    start([&](FakeWorker& worker) {
+        while (auto requests = worker.read_execute(true)) {
+            worker.answer_in_place(*requests);
+        }
+    });
+    std::vector<CollectingOutlet::Answer> held;
+    for (int round = 0; round < 100; ++round) {  // none is written over by a later batch
+        std::vector<std::unique_ptr<InferenceRequest>> requests;
+        requests.push_back(make_rows_request(2, nullptr, 10));
+        requests.push_back(make_rows_request(1, nullptr, static_cast<uint64_t>(round)));
+        ASSERT_TRUE(run(std::move(requests)).ok());
+        auto answers = outlet.take(2);
+        EXPECT_EQ(values(answers[0]), (Floats{10, 11}));
+        held.push_back(std::move(answers[1]));
+    }
+    executor.reset();
+    for (size_t round = 0; round < held.size(); ++round) {
+        EXPECT_EQ(values(held[round]), (Floats{static_cast<float>(round)}));
+    }
+}
+
+TEST_F(WorkerExecutorTest, a_place_that_was_not_lent_cannot_be_named_back) {
+    start([&](FakeWorker& worker) {
+        while (auto requests = worker.read_execute(true)) {
+            requests->at(0).inputs.at(0).offset += 1 << 20;
+            worker.answer_in_place(*requests);
+        }
+    });
+    EXPECT_FALSE(run(1).ok());
+    const std::string said(outlet.take(1)[0].response->status.message());
+    EXPECT_TRUE(said.starts_with("no lent block of shared memory has 4 bytes at byte ")) << said;
+}
+
 TEST_F(WorkerExecutorTest, a_batch_that_fails_as_a_whole_gives_each_request_its_text) {
     start([](FakeWorker& worker) {
         while (auto requests = worker.read_execute()) {

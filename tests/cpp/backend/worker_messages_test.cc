@@ -162,6 +162,19 @@ TEST(WorkerMessages, executed_says_what_became_of_each_request) {
     EXPECT_EQ(answer.outputs[0].size, 10u);
 }
 
+TEST(WorkerMessages, tensors_may_be_named_back) {
+    Bytes answered = executed();
+    answered[answered.size() - 8 - 16 - 16 - 4] = std::byte{1};
+    auto message = decode_executed(answered, output_specs()).value();
+    const WorkerTensor& output = message.answers[0].response.outputs.at(0);
+    EXPECT_TRUE(output.is_named_back);
+    EXPECT_EQ(output.offset, 128u);  // of the file: no base is added
+    Bytes asked = infer();
+    asked[asked.size() - 16 - 8 - 16 - 4] = std::byte{1};
+    EXPECT_TRUE(decode_infer(asked).value().inputs.at(0).is_named_back);
+    EXPECT_FALSE(decode_infer(infer()).value().inputs.at(0).is_named_back);
+}
+
 TEST(WorkerMessages, a_batch_may_fail_as_a_whole) {
     auto message = decode_executed(failed(), output_specs()).value();
     EXPECT_EQ(message.failure, unavailable("it broke"));

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -49,7 +50,7 @@ struct SharedArenaTest : ::testing::Test {
     }
 
     int inspected = -1;
-    std::unique_ptr<SharedArena> arena;
+    std::shared_ptr<SharedArena> arena;
     std::shared_ptr<SharedArenaView> view;
 };
 
@@ -80,6 +81,71 @@ TEST_F(SharedArenaTest, a_block_that_nobody_was_told_of_is_taken_back) {
     arena->take_back(block);
     EXPECT_EQ(arena->lent_blocks(), 0u);
     EXPECT_EQ(arena->allocate(2 * kMiB).value().offset, block.offset);
+}
+
+// The reader's second word: how often it has named bytes of the block back.
+void count_naming(const SharedArena::Block& block) {
+    ++*reinterpret_cast<uint32_t*>(block.data - SharedArena::kHeader + sizeof(uint32_t));
+}
+
+TEST_F(SharedArenaTest, what_is_named_back_keeps_its_block) {
+    auto block = arena->allocate(100).value();
+    block.data[7] = std::byte{42};
+    BufferRef reading = read(block).value();
+    count_naming(block);
+    reading = BufferRef();
+    EXPECT_EQ(arena->lent_blocks(), 1u);  // before this side knows of it
+    BufferRef named = arena->named_back(block.offset + 7, 3).value();
+    EXPECT_EQ(named->data(), block.data + 7);
+    EXPECT_EQ(named->size(), 3u);
+    EXPECT_EQ(arena->lent_blocks(), 1u);
+    std::shared_ptr<SharedArena> first = std::exchange(arena, nullptr);
+    first.reset();
+    EXPECT_EQ(named->data()[0], std::byte{42});  // and its memory
+}
+
+TEST_F(SharedArenaTest, a_block_is_free_when_all_that_was_named_has_gone) {
+    auto block = arena->allocate(100).value();
+    BufferRef reading = read(block).value();
+    count_naming(block);
+    count_naming(block);
+    BufferRef first = arena->named_back(block.offset, 100).value();
+    BufferRef second = arena->named_back(block.offset, 1).value();
+    first = BufferRef();
+    reading = BufferRef();
+    EXPECT_EQ(arena->lent_blocks(), 1u);
+    second = BufferRef();
+    EXPECT_EQ(arena->lent_blocks(), 0u);
+    EXPECT_EQ(arena->allocate(100).value().offset, block.offset);
+    EXPECT_EQ(arena->lent_blocks(), 1u);
+    arena->take_back(block);
+    EXPECT_EQ(arena->lent_blocks(), 0u);  // lent anew, it counts anew
+}
+
+TEST_F(SharedArenaTest, a_reader_that_does_not_count_gains_nothing) {
+    auto block = arena->allocate(100).value();
+    BufferRef named = arena->named_back(block.offset, 1).value();
+    arena->take_back(block);
+    EXPECT_EQ(arena->lent_blocks(), 1u);
+    named = BufferRef();
+    EXPECT_EQ(arena->lent_blocks(), 1u);  // for ever, at its own expense
+}
+
+TEST_F(SharedArenaTest, only_lent_blocks_can_be_named_back) {
+    auto block = arena->allocate(100).value();
+    auto other = arena->allocate(100).value();
+    const uint64_t room = other.offset - block.offset - SharedArena::kHeader;
+    EXPECT_TRUE(arena->named_back(block.offset + room, 0).ok());
+    arena->take_back(other);
+    EXPECT_EQ(arena->lent_blocks(), 1u);
+    const std::vector<std::pair<uint64_t, uint64_t>> places{
+        {0, 1}, {block.offset - 1, 1}, {block.offset, room + 1}, {other.offset, 1},
+        {block.offset + room + 1, 0}, {block.offset, ~uint64_t{0}}, {~uint64_t{0}, 2}};
+    for (auto [offset, size] : places) {
+        EXPECT_EQ(arena->named_back(offset, size).status(),
+                  internal_error("no lent block of shared memory has " + std::to_string(size) +
+                                 " bytes at byte " + std::to_string(offset)));
+    }
 }
 
 TEST_F(SharedArenaTest, blocks_of_every_size_are_apart_and_hold_what_they_should) {

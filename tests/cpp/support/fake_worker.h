@@ -42,8 +42,9 @@ class FakeWorker {
 
     // ---- lock-step
 
-    // The next EXECUTE; nothing when the server has gone.
-    std::optional<std::vector<SeenRequest>> read_execute() {
+    // The next EXECUTE; nothing when the server has gone. Gives its block back, unless told to keep
+    // it.
+    std::optional<std::vector<SeenRequest>> read_execute(bool keep = false) {
         auto body = read(execute_);
         if (!body) {
             return std::nullopt;
@@ -57,6 +58,10 @@ class FakeWorker {
             read_seen_request(in, request, bytes);
         }
         TRITONPY_CHECK(in.at_good_end());
+        if (keep) {
+            kept_ = std::move(bytes);
+            kept_at_ = block;
+        }
         return requests;
     }
 
@@ -73,6 +78,21 @@ class FakeWorker {
             write_made_response(out, response, block.offset, offset);
         }
         send(execute_, WorkerMessageKind::kExecuted, body);
+    }
+    // EXECUTED that names the inputs of the batch back instead of copying them, which were read
+    // with read_execute(true).
+    void answer_in_place(const std::vector<SeenRequest>& requests) {
+        Bytes body;
+        MessageWriter out(body);
+        write_executed_head(out, static_cast<uint32_t>(requests.size()));
+        auto* words = reinterpret_cast<uint32_t*>(kept_->data() - SharedArena::kHeader);
+        for (const SeenRequest& request : requests) {
+            out.number(uint32_t{0});
+            write_named_back(out, request.inputs.at(0), kept_at_);
+            ++words[1];
+        }
+        send(execute_, WorkerMessageKind::kExecuted, body);
+        kept_ = BufferRef();
     }
     // EXECUTED that leaves `count` requests open (kind 1) or rescheduled (kind 2).
     void leave_open(size_t count, uint32_t kind = 1) {
@@ -264,7 +284,9 @@ class FakeWorker {
     MessageStream calls_;
     uint8_t* const flags_;
     std::shared_ptr<SharedArenaView> inputs_;
-    std::unique_ptr<SharedArena> outputs_;
+    std::shared_ptr<SharedArena> outputs_;
+    BufferRef kept_;  // the block of the batch in hand
+    uint64_t kept_at_ = 0;
 };
 
 // A worker that echoes for as long as it is asked.

@@ -22,6 +22,7 @@ struct SeenTensor {
     std::string name;  // ANSWER only
     uint8_t data_type = 0;
     std::vector<int64_t> dims;
+    uint64_t offset = 0;  // in the block of its message
     std::string bytes;
 };
 
@@ -65,7 +66,7 @@ struct MadeResponse {
 
 inline void read_seen_place(MessageReader& in, size_t rank, const BufferRef& block,
                        SeenTensor& tensor) {
-    auto offset = in.number<uint64_t>();
+    const uint64_t offset = tensor.offset = in.number<uint64_t>();
     auto size = in.number<uint64_t>();
     TRITONPY_CHECK(offset % 64 == 0);
     for (; rank > 0; --rank) {
@@ -104,6 +105,23 @@ inline void read_seen_request(MessageReader& in, SeenRequest& request, const Buf
             request.outputs->push_back(in.number<uint16_t>());
         }
     }
+}
+
+// A response with one FP32 output, which lies where the input does, in the block of the inputs that
+// begins at `block`.
+inline void write_named_back(MessageWriter& out, const SeenTensor& input, uint64_t block) {
+    out.number(uint16_t{0});  // no error
+    out.number(uint16_t{1});
+    out.number(uint32_t{0});  // parameters
+    out.number(uint64_t{0});  // no block of its own
+    out.number(uint64_t{0});
+    out.number(uint16_t{0});
+    out.number(uint8_t{11});
+    out.number(static_cast<uint8_t>(input.dims.size()));
+    out.number(uint32_t{1});
+    out.number(block + input.offset);
+    out.number(static_cast<uint64_t>(input.bytes.size()));
+    out.dims(input.dims);
 }
 
 inline void write_made_response(MessageWriter& out, const MadeResponse& response, uint64_t block,

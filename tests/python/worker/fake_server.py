@@ -79,6 +79,7 @@ class Response:
     parameters: dict[str, bool | float | str] = field(default_factory=dict)
     outputs: dict[int, NDArray[Any] | list[bytes]] = field(default_factory=dict)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    named_back: set[int] = field(default_factory=set)  # outputs that lie in the inputs
     key: int = 0
     block: int = 0
     is_final: bool = True
@@ -225,6 +226,11 @@ class FakeServer:
         """Whether the worker still has a block of the inputs."""
         return bool(struct.unpack_from("<I", self.input_map, block - 64)[0])
 
+    def namings(self, block: int) -> int:
+        """Return how often the worker has named bytes of a block of the inputs back."""
+        count: int = struct.unpack_from("<I", self.input_map, block - 60)[0]
+        return count
+
     def begin(self, requests: Sequence[Request]) -> int:
         """Send a batch; return the place of its block of the inputs."""
         block, offsets = self.write_block(pieces_of(requests))
@@ -288,11 +294,14 @@ class FakeServer:
         parameters = reader.parameters(parameter_count)
         response = Response(error=error, code=code, parameters=parameters, block=block)
         for _ in range(count):
-            index, data_type, dim_count, zero, offset, size = reader.take("HBBIQQ")
+            index, data_type, dim_count, is_named_back, offset, size = reader.take("HBBIQQ")
             shape = reader.take(f"{dim_count}q")
-            assert zero == 0
-            assert block + base + offset + size <= arena_size <= os.fstat(self.outputs).st_size
-            data = self.output_bytes(block + base + offset, size)
+            if is_named_back:
+                response.named_back.add(index)
+                data = self.input_map[offset : offset + size]
+            else:
+                assert block + base + offset + size <= arena_size <= os.fstat(self.outputs).st_size
+                data = self.output_bytes(block + base + offset, size)
             response.shapes[index] = shape
             if data_type == CODES_OF_MORE["TYPE_STRING"]:
                 response.outputs[index] = strings_of(data)

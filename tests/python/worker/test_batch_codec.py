@@ -206,7 +206,7 @@ def test_both_write_the_same(
     requests = _requests(compiled, *(Request(outputs=wanted) for _ in responses))
     body = _codec(CompiledCodec, compiled).executed(requests, responses)
     answers = [(0, response, wanted) for response in responses]
-    assert body == ResponseWriter(_SIGNATURE, in_python.outputs).executed(answers)
+    assert body == ResponseWriter(_SIGNATURE, in_python.inputs, in_python.outputs).executed(answers)
     sizes = [os.fstat(memory.descriptors[1]).st_size for memory in (compiled, in_python)]
     data = [os.pread(memory.descriptors[1], sizes[0], 0) for memory in (compiled, in_python)]
     assert data[0] == data[1]

@@ -55,11 +55,16 @@ class Infer:
         input_count, output_count, parameter_count, block = reader.take("HHIQ")
         self.parameters = reader.parameters(parameter_count)
         self.inputs: dict[str, Any] = {}
+        self.named_back: set[str] = set()
         for _ in range(input_count):
             name = reader.text()
-            code, dim_count, _, _, offset, size = reader.take("BBHIQQ")
+            code, dim_count, _, is_named_back, offset, size = reader.take("BBHIQQ")
             shape = reader.take(f"{dim_count}q")
-            data = server.output_bytes(block + offset, size)
+            if is_named_back:
+                self.named_back.add(name)
+                data = server.input_map[offset : offset + size]
+            else:
+                data = server.output_bytes(block + offset, size)
             self.inputs[name] = numpy.frombuffer(data, DTYPES[code]).reshape(shape)
         self.all_outputs = output_count == 0xFFFF
         self.outputs = [reader.text() for _ in range(0 if self.all_outputs else output_count)]
