@@ -20,9 +20,11 @@ namespace tritonpy {
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
 
+using Bytes = std::vector<std::byte>;
+
 class MessageWriter {
   public:
-    explicit MessageWriter(std::vector<std::byte>& out) : out_(out) {}
+    explicit MessageWriter(Bytes& out) : out_(out) {}
 
     template <std::integral T>
     void number(T value) {
@@ -53,7 +55,7 @@ class MessageWriter {
         }
     }
 
-    std::vector<std::byte>& out_;
+    Bytes& out_;
 };
 
 class MessageReader {

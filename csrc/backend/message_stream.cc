@@ -67,12 +67,9 @@ bool MessageStream::receive(bool wait) {
         // Doubled, so that a message is not moved for each piece of it.
         received_.resize(std::max(end_ + kReadRoom, received_.size() * 2));
     }
-    ssize_t count = 0;
-    do {
-        count = recv(descriptor_, received_.data() + end_, received_.size() - end_,
-                     wait ? 0 : MSG_DONTWAIT);
-    } while (count < 0 && errno == EINTR);
-    if (count < 0 && !wait && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    const ssize_t count = recv(descriptor_, received_.data() + end_, received_.size() - end_,
+                               wait ? 0 : MSG_DONTWAIT);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) {
         return true;
     }
     if (count <= 0) {

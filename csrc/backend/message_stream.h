@@ -1,4 +1,4 @@
-// One stream socket to a worker, cut into messages.
+// One stream socket between the server and a worker, cut into messages.
 //
 // Threads: confined to one thread, except shut_down (thread-safe).
 // Owns: the descriptor.
@@ -9,7 +9,8 @@
 #include <optional>
 #include <span>
 
-#include "backend/worker_messages.h"
+#include "backend/message_bytes.h"
+#include "backend/message_header.h"
 
 namespace tritonpy {
 
@@ -34,7 +35,8 @@ class MessageStream {
     bool flush();
     bool has_unsent() const { return sent_ < queued_.size(); }
 
-    // Reads once, and waits for something to read when `wait`. False when the peer has gone.
+    // Reads once, and waits for something to read when `wait`, or for a signal. False when the peer
+    // has gone.
     bool receive(bool wait);
     // The next whole message of what was received, if there is one.
     std::optional<Message> next();

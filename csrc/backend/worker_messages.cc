@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "backend/message_bytes.h"
+#include "backend/message_header.h"
 #include "backend/message_parameters.h"
 #include "base/check.h"
 #include "base/limits.h"
@@ -226,17 +226,6 @@ Result<WorkerAnswer> read_answer(MessageReader& in, std::string_view message,
 }
 
 }  // namespace
-
-Result<WorkerMessageHeader> decode_worker_header(std::span<const std::byte> header) {
-    MessageReader in(header);
-    size_t size = in.number<uint32_t>();
-    auto kind = in.number<uint16_t>();
-    if (size > limits::kMaxWorkerMessage || kind == 0 ||
-        kind > static_cast<uint16_t>(WorkerMessageKind::kRead)) {
-        return malformed("kind " + std::to_string(kind), std::to_string(size) + " bytes");
-    }
-    return WorkerMessageHeader{size, static_cast<WorkerMessageKind>(kind)};
-}
 
 uint64_t inputs_size(std::span<const std::unique_ptr<InferenceRequest>> requests) {
     BlockLayout layout;

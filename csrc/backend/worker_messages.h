@@ -1,6 +1,6 @@
 // The messages between the server and a worker: bytes to values and back, nothing else.
 //
-// A message is a header (body length, kind) and a body of little-endian numbers and of texts with
+// A message is a header (message_header.h) and a body of little-endian numbers and of texts with
 // their length before them. Tensor bytes are not in messages but in blocks of shared memory, which
 // messages name by their place. Two streams carry messages: on the first the server says EXECUTE
 // and the worker EXECUTED in lock-step; on the second go late responses, and what the model asks of
@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/message_bytes.h"
 #include "base/result.h"
 #include "infer/parameter.h"
 #include "infer/request.h"
@@ -32,28 +33,6 @@
 #include "tensor/tensor_spec.h"
 
 namespace tritonpy {
-
-using Bytes = std::vector<std::byte>;
-
-enum class WorkerMessageKind : uint16_t {
-    kExecute = 1,
-    kExecuted = 2,
-    kResponse = 3,
-    kInfer = 4,
-    kCancel = 5,
-    kAnswer = 6,
-    kRead = 7,
-};
-
-inline constexpr size_t kWorkerHeaderSize = 8;
-
-struct WorkerMessageHeader {
-    size_t body_size = 0;
-    WorkerMessageKind kind = WorkerMessageKind::kExecute;
-};
-
-// internal when the body would be too large or the kind is none. REQUIRES: kWorkerHeaderSize bytes.
-Result<WorkerMessageHeader> decode_worker_header(std::span<const std::byte> header);
 
 // ---- what the server sends
 

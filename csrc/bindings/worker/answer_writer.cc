@@ -29,7 +29,7 @@ struct AnswerWriter::Message {
         uint64_t size;
     };
 
-    std::vector<std::byte> body;
+    Bytes body;
     MessageWriter writer{body};
     std::vector<size_t> block_fields;  // where it says which block, which is known last
     std::vector<Piece> pieces;
@@ -37,9 +37,9 @@ struct AnswerWriter::Message {
 };
 
 AnswerWriter::AnswerWriter(const AttributeNames& names, const PythonObject& signature,
-                           const PythonObject& arena)
+                           OutputBlocks& blocks)
     : names_(names),
-      arena_(arena),
+      blocks_(blocks),
       output_places_(signature.attribute(PythonObject::name("output_places"))),
       output_codes_(signature.attribute(PythonObject::name("output_codes"))),
       response_type_(PythonObject::imported("tritonpy.worker.response", "InferenceResponse")),
@@ -52,8 +52,7 @@ PythonObject AnswerWriter::executed(const PythonObject& requests,
         return PythonObject::none();
     }
     write_data(message);
-    message.writer.overwrite(kArenaSizeField,
-                             static_cast<uint64_t>(arena_.attribute(names_.size).integer()));
+    message.writer.overwrite(kArenaSizeField, blocks_.arena_size());
     return PythonObject::made(
         PyBytes_FromStringAndSize(reinterpret_cast<const char*>(message.body.data()),
                                   static_cast<Py_ssize_t>(message.body.size())));
@@ -161,19 +160,16 @@ void AnswerWriter::write_data(Message& out) const {
     if (out.pieces.empty()) {
         return;
     }
-    const PythonObject block = arena_.call(names_.lend, PythonObject::of(out.block_size));
-    const PythonObject mapping = block.attribute(names_.mapping);
-    const int64_t data_at = block.attribute(names_.data_at).integer();
+    const OutputBlocks::Block block = blocks_.lend(out.block_size);
     for (const Message::Piece& piece : out.pieces) {
-        const auto begin = static_cast<Py_ssize_t>(data_at) + static_cast<Py_ssize_t>(piece.at);
+        const auto begin = block.data_at + static_cast<Py_ssize_t>(piece.at);
         const auto end = begin + static_cast<Py_ssize_t>(piece.size);
-        if (PySequence_SetSlice(mapping.get(), begin, end, piece.array.get()) != 0) {
+        if (PySequence_SetSlice(block.mapping.get(), begin, end, piece.array.get()) != 0) {
             throw PythonError();
         }
     }
-    const auto place = static_cast<uint64_t>(block.attribute(names_.data_place).integer());
     for (size_t field : out.block_fields) {
-        out.writer.overwrite(field, place);
+        out.writer.overwrite(field, block.data_place);
     }
 }
 

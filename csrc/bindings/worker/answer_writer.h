@@ -10,20 +10,19 @@
 #include <cstdint>
 
 #include "bindings/worker/attribute_names.h"
+#include "bindings/worker/output_blocks.h"
 #include "bindings/worker/python_object.h"
 
 namespace tritonpy {
 
 class AnswerWriter {
   public:
-    // `signature` is a ModelSignature, `arena` the OutputArena; the names are borrowed. Throws
-    // PythonError.
-    AnswerWriter(const AttributeNames& names, const PythonObject& signature,
-                 const PythonObject& arena);
+    // `signature` is a ModelSignature; the names and blocks are borrowed. Throws PythonError.
+    AnswerWriter(const AttributeNames& names, const PythonObject& signature, OutputBlocks& blocks);
     AnswerWriter(const AnswerWriter&) = delete;
     AnswerWriter& operator=(const AnswerWriter&) = delete;
 
-    // The message's body for what a model's execute returned, its outputs written to the arena;
+    // The message's body for what a model's execute returned, its outputs written to a block;
     // None where anything is out of the ordinary, and then nothing has happened. Throws
     // PythonError, also where there is no memory for the outputs.
     PythonObject executed(const PythonObject& requests, const PythonObject& responses) const;
@@ -39,7 +38,7 @@ class AnswerWriter {
     void write_data(Message& out) const;
 
     const AttributeNames& names_;
-    const PythonObject arena_;
+    OutputBlocks& blocks_;
     const PythonObject output_places_;
     const PythonObject output_codes_;
     const PythonObject response_type_;

@@ -36,12 +36,18 @@ struct AttributeNames {
     // InputArena and OutputArena, and their blocks
     PythonObject block = PythonObject::name("block");
     PythonObject lend = PythonObject::name("lend");
+    PythonObject cut = PythonObject::name("cut");
     PythonObject size = PythonObject::name("size");
     PythonObject mapping = PythonObject::name("mapping");
     PythonObject at = PythonObject::name("at");
     PythonObject arrays = PythonObject::name("arrays");
     PythonObject data_at = PythonObject::name("data_at");
     PythonObject data_place = PythonObject::name("data_place");
+    PythonObject words = PythonObject::name("words");
+    PythonObject word = PythonObject::name("word");
+    // collections.deque
+    PythonObject append = PythonObject::name("append");
+    PythonObject popleft = PythonObject::name("popleft");
 };
 
 }  // namespace tritonpy

@@ -39,45 +39,33 @@ PythonObject instance_of(const PythonObject& type) {
 
 }  // namespace
 
-// The memory of a message's tensors: an InputBlock's, or none.
-struct BatchReader::Block {
-    PythonObject mapping = PythonObject::none();
-    PythonObject arrays = PythonObject::none();
-    uint64_t at = 0;
-};
-
 struct BatchReader::Message {
-    Message(const PythonObject& bytearray, Py_ssize_t begin, Py_ssize_t stop)
-        : buffer(bytearray), end(stop), in(bytes(bytearray, begin, stop)) {}
+    explicit Message(std::span<const std::byte> body) : bytes(body), in(body) {}
 
-    static std::span<const std::byte> bytes(const PythonObject& buffer, Py_ssize_t begin,
-                                            Py_ssize_t end) {
-        if (!PyByteArray_Check(buffer.get()) || begin < 0 || end < begin ||
-            end > PyByteArray_Size(buffer.get())) {
-            raise_malformed();
-        }
-        const auto* data = reinterpret_cast<std::byte*>(PyByteArray_AsString(buffer.get()));
-        return {data + begin, static_cast<size_t>(end - begin)};
-    }
     // That there are `size` more bytes, and all so far.
     void expect(size_t size) const {
         if (!in.ok() || in.left() < size) {
             raise_malformed();
         }
     }
-    PythonObject place() const {
-        return PythonObject::of(static_cast<uint64_t>(end) - in.left());
+    // The next bytes, for what is read in Python.
+    PythonObject take(size_t size) {
+        expect(size);
+        const std::byte* next = bytes.data() + (bytes.size() - in.left());
+        in.skip(size);
+        return PythonObject::made(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(next),
+                                                            static_cast<Py_ssize_t>(size)));
     }
 
-    const PythonObject& buffer;
-    const Py_ssize_t end;
+    const std::span<const std::byte> bytes;
     MessageReader in;
+    const Block* block = nullptr;  // of its tensors; null: they have no bytes
 };
 
 BatchReader::BatchReader(const AttributeNames& names, const PythonObject& signature,
-                         const PythonObject& arena)
+                         InputBlocks& blocks)
     : names_(names),
-      arena_(arena),
+      blocks_(blocks),
       input_names_(signature.attribute(PythonObject::name("input_names"))),
       input_codes_(signature.attribute(PythonObject::name("input_codes"))),
       request_type_(PythonObject::imported("tritonpy.worker.request", "InferenceRequest")),
@@ -100,13 +88,17 @@ BatchReader::BatchReader(const AttributeNames& names, const PythonObject& signat
     same("_trace", PythonObject::none());
 }
 
-PythonObject BatchReader::read(const PythonObject& buffer, Py_ssize_t at, Py_ssize_t end) const {
-    Message message(buffer, at, end);
-    const Block block = find_block(message);
+PythonObject BatchReader::read(std::span<const std::byte> body) const {
+    Message message(body);
+    const auto place = message.in.number<uint64_t>();
+    const auto arena_size = message.in.number<uint64_t>();
+    if (place != 0) {
+        message.block = &blocks_.block(place, arena_size);
+    }
     const auto count = message.in.number<uint32_t>();
     PythonObject requests = new_list();
     for (uint32_t index = 0; index < count; ++index) {
-        requests.append(read_request(message, block));
+        requests.append(read_request(message));
     }
     if (!message.in.at_good_end()) {
         raise_malformed();
@@ -114,21 +106,7 @@ PythonObject BatchReader::read(const PythonObject& buffer, Py_ssize_t at, Py_ssi
     return requests;
 }
 
-BatchReader::Block BatchReader::find_block(Message& message) const {
-    const auto place = message.in.number<uint64_t>();
-    const auto arena_size = message.in.number<uint64_t>();
-    Block block;
-    if (place != 0) {
-        const PythonObject found =
-            arena_.call(names_.block, PythonObject::of(place), PythonObject::of(arena_size));
-        block.mapping = found.attribute(names_.mapping);
-        block.arrays = found.attribute(names_.arrays);
-        block.at = static_cast<uint64_t>(found.attribute(names_.at).integer());
-    }
-    return block;
-}
-
-PythonObject BatchReader::read_request(Message& message, const Block& block) const {
+PythonObject BatchReader::read_request(Message& message) const {
     MessageReader& in = message.in;
     PythonObject request = instance_of(request_type_);
     request.set(names_.key, PythonObject::of(in.number<uint64_t>()));
@@ -144,7 +122,7 @@ PythonObject BatchReader::read_request(Message& message, const Block& block) con
     read_extras(message, in.number<uint32_t>(), has_text_correlation, request);
     const PythonObject inputs = new_list();
     for (uint16_t index = 0; index < input_count; ++index) {
-        inputs.append(read_input(message, block));
+        inputs.append(read_input(message));
     }
     request.set(names_.inputs, inputs);
     if (output_count == kAllOutputs) {
@@ -164,11 +142,7 @@ PythonObject BatchReader::read_request(Message& message, const Block& block) con
 // What few requests have is read in Python.
 void BatchReader::read_extras(Message& message, uint32_t size, bool has_text_correlation,
                               const PythonObject& request) const {
-    message.expect(size);
-    const PythonObject extras =
-        size == 0 ? no_extras_
-                  : read_extras_(message.buffer, message.place(), PythonObject::of(size));
-    message.in.skip(size);
+    const PythonObject extras = size == 0 ? no_extras_ : read_extras_(message.take(size));
     request.set(names_.id, extras.item(0));
     if (has_text_correlation) {
         request.set(names_.correlation, extras.item(1));
@@ -176,7 +150,7 @@ void BatchReader::read_extras(Message& message, uint32_t size, bool has_text_cor
     request.set(names_.parameters, extras.item(2));
 }
 
-PythonObject BatchReader::read_input(Message& message, const Block& block) const {
+PythonObject BatchReader::read_input(Message& message) const {
     MessageReader& in = message.in;
     const auto index = in.number<uint16_t>();
     const auto dim_count = in.number<uint16_t>();
@@ -194,23 +168,24 @@ PythonObject BatchReader::read_input(Message& message, const Block& block) const
     tensor.set(names_.code, code);
     tensor.set(names_.shape, shape);
     const bool is_string = code.integer() == static_cast<int64_t>(DataType::kBytes);
-    tensor.set(names_.serialized, is_string ? strings_of(offset, size, block) : no_bytes_);
+    tensor.set(names_.serialized, is_string ? strings_of(offset, size, message.block) : no_bytes_);
     tensor.set(names_.array,
-               is_string ? PythonObject::none() : array_of(code, shape, offset, block));
+               is_string ? PythonObject::none()
+                         : array_of(code, shape, offset, message.block));
     return tensor;
 }
 
-PythonObject BatchReader::strings_of(uint64_t offset, uint64_t size, const Block& block) const {
-    if (block.mapping.is_none()) {
+PythonObject BatchReader::strings_of(uint64_t offset, uint64_t size, const Block* block) const {
+    if (block == nullptr) {
         return no_bytes_;
     }
     if (size > kMaxPlace) {
         raise_malformed();
     }
-    const auto begin = static_cast<Py_ssize_t>(block.at + offset);
+    const auto begin = static_cast<Py_ssize_t>(block->at + offset);
     const auto length = static_cast<Py_ssize_t>(size);
     PythonObject bytes = PythonObject::made(
-        PySequence_GetSlice(block.mapping.get(), begin, begin + length));
+        PySequence_GetSlice(block->mapping.get(), begin, begin + length));
     if (PyBytes_Size(bytes.get()) != length) {
         raise_malformed();
     }
@@ -218,15 +193,15 @@ PythonObject BatchReader::strings_of(uint64_t offset, uint64_t size, const Block
 }
 
 PythonObject BatchReader::array_of(const PythonObject& code, const PythonObject& shape,
-                                  uint64_t offset, const Block& block) const {
+                                  uint64_t offset, const Block* block) const {
     const PythonObject data_type =
         PythonObject::borrowed(PyDict_GetItemWithError(data_types_.get(), code.get()));
-    if (block.mapping.is_none()) {
+    if (block == nullptr) {
         return empty_(shape, data_type);
     }
     PythonObject array =
-        ndarray_(shape, data_type, block.mapping, PythonObject::of(block.at + offset));
-    block.arrays.append(array);
+        ndarray_(shape, data_type, block->mapping, PythonObject::of(block->at + offset));
+    block->arrays.append(array);
     return array;
 }
 

@@ -5,44 +5,44 @@
 // Limits: what a message holds; one that is not well-formed is told from others.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "backend/message_bytes.h"
 #include "bindings/worker/attribute_names.h"
+#include "bindings/worker/input_blocks.h"
 #include "bindings/worker/python_object.h"
 
 namespace tritonpy {
 
 class BatchReader {
   public:
-    // `signature` is a ModelSignature, `arena` the InputArena; the names are borrowed. Throws
-    // PythonError.
-    BatchReader(const AttributeNames& names, const PythonObject& signature,
-                const PythonObject& arena);
+    // `signature` is a ModelSignature; the names and blocks are borrowed. Throws PythonError.
+    BatchReader(const AttributeNames& names, const PythonObject& signature, InputBlocks& blocks);
     BatchReader(const BatchReader&) = delete;
     BatchReader& operator=(const BatchReader&) = delete;
 
-    // The list of the requests in the bytes from `at` to `end` of a bytearray, their tensors being
-    // views of the arena. Throws PythonError: ValueError where that is no such message.
-    PythonObject read(const PythonObject& buffer, Py_ssize_t at, Py_ssize_t end) const;
+    // The list of the requests in the body of a message, their tensors being views of the blocks.
+    // Throws PythonError: ValueError, or what reading in Python raises, where that is no EXECUTE.
+    PythonObject read(std::span<const std::byte> body) const;
 
   private:
-    struct Block;
+    using Block = InputBlocks::Block;
     struct Message;
 
-    Block find_block(Message& message) const;
-    PythonObject read_request(Message& message, const Block& block) const;
+    PythonObject read_request(Message& message) const;
     void read_extras(Message& message, uint32_t size, bool has_text_correlation,
                      const PythonObject& request) const;
-    PythonObject read_input(Message& message, const Block& block) const;
-    PythonObject strings_of(uint64_t offset, uint64_t size, const Block& block) const;
+    PythonObject read_input(Message& message) const;
+    PythonObject strings_of(uint64_t offset, uint64_t size, const Block* block) const;
     PythonObject array_of(const PythonObject& code, const PythonObject& shape, uint64_t offset,
-                          const Block& block) const;
+                          const Block* block) const;
 
     const AttributeNames& names_;
-    const PythonObject arena_;
+    InputBlocks& blocks_;
     const PythonObject input_names_;
     const PythonObject input_codes_;
     const PythonObject request_type_;

@@ -78,6 +78,22 @@ class PythonObject {
             throw PythonError();
         }
     }
+    Py_ssize_t size() const {
+        const Py_ssize_t size = PyObject_Size(object_);
+        if (size < 0) {
+            throw PythonError();
+        }
+        return size;
+    }
+    // `object[key]`.
+    PythonObject at(const PythonObject& key) const {
+        return made(PyObject_GetItem(object_, key.object_));
+    }
+    void set_at(const PythonObject& key, const PythonObject& value) const {
+        if (PyObject_SetItem(object_, key.object_, value.object_) != 0) {
+            throw PythonError();
+        }
+    }
     // REQUIRES: a list.
     void append(const PythonObject& item) const {
         if (PyList_Append(object_, item.object_) != 0) {

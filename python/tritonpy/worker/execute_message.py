@@ -36,7 +36,7 @@ def read_batch(
         at += _REQUEST_SIZE
         extras = None
         if head[9]:
-            extras = read_extras(buffer, at, head[9])
+            extras = read_extras(buffer[at : at + head[9]])
             at += head[9]
         inputs = []
         for _ in range(head[6]):
@@ -55,13 +55,12 @@ def read_batch(
     return requests
 
 
-def read_extras(buffer: bytearray, at: int, size: int) -> tuple[str, str, parameters_.Parameters]:
+def read_extras(data: bytes | bytearray) -> tuple[str, str, parameters_.Parameters]:
     """Return a request's id, its correlation id if that is a text, and its parameters."""
-    end = at + size
-    request_id, at = wire.read_string(buffer, at)
-    correlation, at = wire.read_string(buffer, at)
-    (count,) = wire.LENGTH.unpack_from(buffer, at)
-    found, at = parameters_.read(buffer, at + 4, count)
-    if at != end:
-        raise ValueError(f"texts and parameters of a request end at byte {at}, not at {end}")
+    request_id, at = wire.read_string(data, 0)
+    correlation, at = wire.read_string(data, at)
+    (count,) = wire.LENGTH.unpack_from(data, at)
+    found, at = parameters_.read(data, at + 4, count)
+    if at != len(data):
+        raise ValueError(f"texts and parameters of a request are {at} bytes, not {len(data)}")
     return request_id, correlation, found

@@ -48,7 +48,7 @@ class BatchRunner:
             if self._is_decoupled:
                 self._refuse_result(result)
                 result = None
-            body = self._worker.codec.executed(requests, result)
+            body = self._worker.batches.executed(requests, result)
             if body is None:
                 body = self._worker.writer.executed(self._answers(requests, result))
         except TritonModelException as error:

@@ -67,7 +67,7 @@ class InputArena:
         self._naming_lock = threading.Lock()
         # By place: as many as the server ever lent at the same time, each lent once at a time.
         self._known: dict[int, InputBlock] = {}
-        self._held: deque[InputBlock] = deque()
+        self.held: Final[deque[InputBlock]] = deque()
         self._cancel_page: mmap.mmap | None = None
         self._alone = self._references_of_an_unused_array()
 
@@ -79,7 +79,7 @@ class InputArena:
         block = self._known.get(place)
         if block is None:
             block = self._known[place] = self._found(place, arena_size)
-        self._held.append(block)
+        self.held.append(block)
         return block
 
     def _found(self, place: int, arena_size: int) -> InputBlock:
@@ -114,7 +114,7 @@ class InputArena:
         root: Any = array
         while isinstance(root.base, numpy.ndarray):
             root = root.base
-        for block in tuple(self._held):
+        for block in tuple(self.held):
             if any(each is root for each in block.arrays):
                 # A small part would keep all the rest from being used again.
                 is_most = 2 * array.nbytes >= sum(each.nbytes for each in block.arrays)
@@ -128,7 +128,7 @@ class InputArena:
 
     def release(self) -> None:
         """Give back blocks, of the oldest few, that nothing refers to any more."""
-        held, alone = self._held, self._alone
+        held, alone = self.held, self._alone
         for _ in range(min(len(held), _LOOKS)):
             try:
                 block = held.popleft()
@@ -144,7 +144,7 @@ class InputArena:
 
     def held_count(self) -> int:
         """Return how many blocks are not given back yet."""
-        return len(self._held)
+        return len(self.held)
 
     def is_cancelled(self, index: int) -> bool:
         """Whether the client of the request with this place in the cancel page has gone."""

@@ -11,7 +11,7 @@ import threading
 import traceback
 from typing import Any, Final, NamedTuple
 
-from tritonpy.worker import process, runtime, wire
+from tritonpy.worker import process, runtime
 from tritonpy.worker.channel import Channel
 from tritonpy.worker.control_channel import ControlChannel
 from tritonpy.worker.errors import describe
@@ -109,7 +109,7 @@ def _serve(start: dict[str, Any], descriptors: Descriptors, control: ControlChan
     gc.set_threshold(_COLLECTION_THRESHOLD, 10, 10)
     worker.bls.is_open = True
     control.send({"op": "ready", "has_is_ready": hasattr(model, "is_ready")})
-    _serve_batches(Channel(descriptors.execute), worker, runner)
+    _serve_batches(worker, runner)
     worker.bls.is_open = False
     worker.ended.set()
     finalize = getattr(model, "finalize", None)
@@ -134,6 +134,7 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
     return Worker(
         signature,
         control,
+        descriptors.execute,
         Channel(descriptors.calls),
         InputArena(descriptors.inputs),
         OutputArena(descriptors.outputs),
@@ -141,24 +142,17 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
     )
 
 
-def _serve_batches(channel: Channel, worker: Worker, runner: BatchRunner) -> None:
+def _serve_batches(worker: Worker, runner: BatchRunner) -> None:
     """Run batch after batch until the server closes the channel: the model is unloaded."""
-    codec, inputs = worker.codec, worker.inputs
-    while True:
-        message = channel.receive()
-        if message is None:
+    batches = worker.batches
+    is_open = True
+    while is_open:
+        requests = batches.receive()
+        if requests is None:
             return
-        kind, start, end = message
-        if kind != wire.EXECUTE:
-            raise ValueError(f"a message of kind {kind} on the channel of batches")
-        # No name here may refer to the requests: what nobody else keeps is given back below.
-        body = runner.run(codec.read(channel.buffer, start, end))
-        try:
-            channel.send_alone(wire.EXECUTED, body)
-        except (BrokenPipeError, ConnectionResetError):
-            return
-        os.sched_yield()  # on a core for both, to the server's thread that waits for this
-        inputs.release()
+        body = runner.run(requests)
+        del requests  # what nobody else keeps is given back now
+        is_open = batches.answer(body)
 
 
 class _Questions:

@@ -90,6 +90,14 @@ class OutputArena:
             block.lent_count += 1
             return block
 
+    def cut(self, size: int) -> Block:
+        """Return a block of `size` bytes, header included, which `lend` will never return.
+
+        TritonModelException where there is no memory for it.
+        """
+        with self._lock:
+            return self._cut(size)
+
     def _small(self, needed: int) -> Block:
         number = max((needed - 1).bit_length(), _SMALLEST_CLASS)
         blocks = self._classes[number]

@@ -65,7 +65,7 @@ def _kind_of(value: bool | float) -> int:
     return _INT64 if value < _INT64_END else _UINT64
 
 
-def read(buffer: bytearray, at: int, count: int) -> tuple[Parameters, int]:
+def read(buffer: bytes | bytearray, at: int, count: int) -> tuple[Parameters, int]:
     """Return the `count` parameters at `at`, and where they end.
 
     ValueError, IndexError or struct.error where there are none.

@@ -36,7 +36,7 @@ def string(text: str) -> bytes:
     return LENGTH.pack(len(data)) + data
 
 
-def read_string(buffer: bytearray, at: int) -> tuple[str, int]:
+def read_string(buffer: bytes | bytearray, at: int) -> tuple[str, int]:
     """Return the text at `at`, and where it ends. ValueError if it goes beyond the buffer."""
     (length,) = LENGTH.unpack_from(buffer, at)
     at += 4

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tritonpy.worker import wire
-from tritonpy.worker.batch_codec import batch_codec
+from tritonpy.worker.batch_link import batch_link
 from tritonpy.worker.bls import Bls
 from tritonpy.worker.calls import Calls
 from tritonpy.worker.channel import Channel
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """The server's memory, the channels to it, and what goes over them. Thread-safe."""
+    """The server's memory, the channels to it, and what goes over them.
+
+    Thread-safe, but for `batches`, which is made of the descriptor of that name.
+    """
 
     def __init__(
         self,
         signature: ModelSignature,
         control: ControlChannel,
+        batches: int,
         calls: Channel,
         inputs: InputArena,
         outputs: OutputArena,
@@ -38,7 +42,7 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, inputs, outputs)
-        self.codec: Final = batch_codec(signature, inputs, outputs)
+        self.batches: Final = batch_link(batches, signature, inputs, outputs)
         self.bls: Final = Bls(Calls(calls, inputs), inputs, outputs)
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/message_bytes.h"
+#include "backend/message_header.h"
 #include "backend/message_parameters.h"
 #include "base/limits.h"
 #include "support/request_builder.h"

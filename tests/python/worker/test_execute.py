@@ -1,6 +1,6 @@
 """Goal: `execute` does what Triton's contract says, tensor for tensor and text for text.
 
-Method: real worker processes run small models, with the compiled codec and without; a fake server
+Method: real worker processes run small models, with the compiled link and without; a fake server
 in Python sends batches and reads answers by its own reading of the messages.
 """
 
@@ -52,10 +52,8 @@ class TritonPythonModel:
 """
 
 
-def test_the_codec_is_the_one_that_is_meant(start: Start, program: Path) -> None:
-    source = (
-        "[response(tensor('OUT', np.float32(['tritonpy.worker._batch_codec' in sys.modules])))]"
-    )
+def test_the_link_is_the_one_that_is_meant(start: Start, program: Path) -> None:
+    source = "[response(tensor('OUT', np.float32(['tritonpy.worker._batch_link' in sys.modules])))]"
     server = start("import sys\n" + returning(source))
     (response,) = server.execute(Request())
     assert response.values() == [program == PROGRAM]

@@ -1,0 +1,54 @@
+#include "bindings/worker/output_blocks.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace tritonpy {
+
+namespace {
+
+constexpr uint64_t kHeader = 64;
+constexpr uint64_t kSmallest = uint64_t{4} << 10;
+// Of one size, so many are looked at before a new one is cut.
+constexpr size_t kLooks = 16;
+
+}  // namespace
+
+OutputBlocks::Block OutputBlocks::lend(uint64_t size) {
+    const uint64_t needed = std::bit_ceil(std::max(size + kHeader, kSmallest));
+    const auto number = static_cast<size_t>(std::countr_zero(needed / kSmallest));
+    return number < kClasses ? lend_from(blocks_[number], needed)
+                             : block_of(arena_.call(names_.lend, PythonObject::of(size)));
+}
+
+OutputBlocks::Block OutputBlocks::lend_from(std::deque<Block>& blocks, uint64_t size) {
+    bool is_found = false;
+    for (size_t looks = std::min(blocks.size(), kLooks); looks > 0 && !is_found; --looks) {
+        blocks.push_back(std::move(blocks.front()));
+        blocks.pop_front();
+        is_found = is_free(blocks.back());
+    }
+    if (!is_found) {
+        blocks.push_back(block_of(arena_.call(names_.cut, PythonObject::of(size))));
+    }
+    const Block& block = blocks.back();
+    block.words.set_at(block.word, lent_);
+    return block;
+}
+
+uint64_t OutputBlocks::arena_size() const {
+    return static_cast<uint64_t>(arena_.attribute(names_.size).integer());
+}
+
+OutputBlocks::Block OutputBlocks::block_of(const PythonObject& found) const {
+    return {found.attribute(names_.mapping), found.attribute(names_.words),
+            found.attribute(names_.word),
+            static_cast<Py_ssize_t>(found.attribute(names_.data_at).integer()),
+            static_cast<uint64_t>(found.attribute(names_.data_place).integer())};
+}
+
+bool OutputBlocks::is_free(const Block& block) const {
+    return block.words.at(block.word).integer() == 0;
+}
+
+}  // namespace tritonpy

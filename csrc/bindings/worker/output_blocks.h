@@ -1,0 +1,55 @@
+// Blocks of the worker's memory for the outputs of batches, cut from `worker/output_arena.py` for
+// good: only this lends them, so it need not ask whether another thread does.
+//
+// Threads: confined(python), to the thread that runs the worker's batches.
+// Owns: references to the blocks; they stay the arena's memory.
+// Limits: as many blocks as the server ever had at the same time. Those of more than 1 MiB the
+// arena lends, which gives their memory back when they are idle.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "bindings/worker/attribute_names.h"
+#include "bindings/worker/python_object.h"
+
+namespace tritonpy {
+
+class OutputBlocks {
+  public:
+    struct Block {
+        PythonObject mapping;
+        PythonObject words;  // of the mapping
+        PythonObject word;   // of them, the one that says whether the server has the block
+        Py_ssize_t data_at = 0;
+        uint64_t data_place = 0;  // where the server knows it to be
+    };
+
+    // `arena` is an OutputArena; the names are borrowed.
+    OutputBlocks(const AttributeNames& names, const PythonObject& arena)
+        : names_(names), arena_(arena) {}
+    OutputBlocks(const OutputBlocks&) = delete;
+    OutputBlocks& operator=(const OutputBlocks&) = delete;
+
+    // A block for `size` bytes, which the server has from now on. Throws PythonError, also where
+    // there is no memory for it.
+    Block lend(uint64_t size);
+    // Bytes of the arena: what messages call arena_size.
+    uint64_t arena_size() const;
+
+  private:
+    static constexpr size_t kClasses = 9;  // 4 KiB << 0 .. 8
+
+    Block lend_from(std::deque<Block>& blocks, uint64_t size);
+    Block block_of(const PythonObject& found) const;
+    bool is_free(const Block& block) const;
+
+    const AttributeNames& names_;
+    const PythonObject arena_;
+    const PythonObject lent_ = PythonObject::of(1);
+    std::array<std::deque<Block>, kClasses> blocks_;  // lent and free, by size; oldest loan first
+};
+
+}  // namespace tritonpy

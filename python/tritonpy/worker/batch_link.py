@@ -1,0 +1,86 @@
+"""The server's batches, received and answered: compiled, wherever this interpreter can load that.
+
+The extension serves every CPython from 3.9 on of the server's platform. Interpreters of another
+kind read and write in Python; and so does everybody what is out of the ordinary.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tritonpy.worker import wire
+from tritonpy.worker.channel import Channel
+from tritonpy.worker.execute_message import read_batch
+
+if TYPE_CHECKING:
+    from tritonpy.worker.input_arena import InputArena
+    from tritonpy.worker.model_signature import ModelSignature
+    from tritonpy.worker.output_arena import OutputArena
+    from tritonpy.worker.request import InferenceRequest
+
+
+class BatchLink(Protocol):
+    """One worker's, used by the thread that runs its batches."""
+
+    def receive(self) -> list[InferenceRequest] | None:
+        """Return the next batch, its tensors views of the inputs; None when the server has closed.
+
+        Blocks. ValueError, IndexError or struct.error where no well-formed EXECUTE came.
+        """
+
+    def executed(self, requests: list[InferenceRequest], responses: Any) -> bytes | None:
+        """Return the body of the EXECUTED for what the model returned, its outputs written.
+
+        None, and nothing is done, where that takes `execution.BatchRunner` to judge.
+        TritonModelException where there is no memory for it.
+        """
+
+    def answer(self, body: bytes) -> bool:
+        """Send EXECUTED, and give back inputs that nobody uses; False when the server has gone."""
+
+
+class PythonBatchLink:
+    """The link of an interpreter that cannot load the compiled one."""
+
+    def __init__(
+        self, descriptor: int, signature: ModelSignature, inputs: InputArena, _: OutputArena
+    ) -> None:
+        self._channel: Final = Channel(descriptor)
+        self._signature: Final = signature
+        self._inputs: Final = inputs
+
+    def receive(self) -> list[InferenceRequest] | None:
+        """As BatchLink says it."""
+        message = self._channel.receive()
+        if message is None:
+            return None
+        kind, start, end = message
+        if kind != wire.EXECUTE:
+            raise ValueError("the server sent no EXECUTE on the channel of batches")
+        return read_batch(self._channel.buffer, start, end, self._signature, self._inputs)
+
+    def executed(self, requests: list[InferenceRequest], responses: Any) -> bytes | None:
+        """Leave everything to be judged."""
+        return None
+
+    def answer(self, body: bytes) -> bool:
+        """As BatchLink says it."""
+        try:
+            self._channel.send_alone(wire.EXECUTED, body)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        os.sched_yield()  # on a core for both, to the server's thread that waits for this
+        self._inputs.release()
+        return True
+
+
+def batch_link(
+    descriptor: int, signature: ModelSignature, inputs: InputArena, outputs: OutputArena
+) -> BatchLink:
+    """Return the fastest link that this interpreter has, which owns `descriptor`."""
+    try:
+        from tritonpy.worker._batch_link import BatchLink as CompiledLink
+    except ImportError:
+        return PythonBatchLink(descriptor, signature, inputs, outputs)
+    return CompiledLink(descriptor, signature, inputs, outputs)

@@ -1,0 +1,75 @@
+"""A batch link, and what the server's side of it would be: memory that it writes, and a socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from tests.python.worker.conftest import tensor
+from tests.python.worker.fake_server import (
+    FIRST_BLOCK,
+    INPUTS_SIZE,
+    Request,
+    execute_body,
+    laid_out,
+    pieces_of,
+)
+from tritonpy.worker import wire
+from tritonpy.worker.batch_link import BatchLink
+from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.model_signature import ModelSignature
+from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.request import InferenceRequest
+
+SIGNATURE: Final = ModelSignature(
+    "m",
+    "m_0",
+    [tensor("IN"), tensor("TEXT", "TYPE_STRING"), tensor("INT", "TYPE_INT64")],
+    [
+        tensor("OUT"),
+        tensor("TEXT", "TYPE_STRING"),
+        tensor("FLAGS", "TYPE_BOOL"),
+        tensor("BITS", "TYPE_BF16"),
+    ],
+    is_decoupled=False,
+)
+
+
+class Memory:
+    """The arenas of a worker, and the server's writing to one of them."""
+
+    def __init__(self) -> None:
+        self.descriptors = [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("in", "out")]
+        os.ftruncate(self.descriptors[0], INPUTS_SIZE)
+        self.inputs = InputArena(self.descriptors[0])
+        self.outputs = OutputArena(self.descriptors[1])
+
+    def message(self, *requests: Request) -> bytes:
+        """Write the tensors of a batch, and return its message."""
+        place, pieces = FIRST_BLOCK + 64, pieces_of(requests)
+        offsets, _ = laid_out(pieces)
+        for offset, data in zip(offsets, pieces, strict=True):
+            os.pwrite(self.descriptors[0], data, place + offset)
+        return execute_body(requests, place, offsets, 1)
+
+
+class Linked:
+    """A link, and the server's end of its socket."""
+
+    def __init__(self, kind: Callable[..., BatchLink], memory: Memory) -> None:
+        self.server, worker = socket.socketpair()
+        self.link = kind(worker.detach(), SIGNATURE, memory.inputs, memory.outputs)
+
+    def send(self, body: bytes, kind: int = wire.EXECUTE) -> None:
+        """Send a message."""
+        self.server.sendall(struct.pack("<IHH", len(body), kind, 0) + body)
+
+    def receive(self, body: bytes) -> list[InferenceRequest]:
+        """Send a batch and return what the link makes of it."""
+        self.send(body)
+        requests = self.link.receive()
+        assert requests is not None
+        return requests
