@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace tritonpy {
 
@@ -18,11 +19,23 @@ constexpr size_t kKeptRoom = size_t{1} << 20;
 
 }  // namespace
 
-MessageStream::~MessageStream() { ::close(descriptor_); }
+MessageStream::~MessageStream() {
+    if (!is_socket() && writing_ >= 0) {
+        ::close(writing_);
+    }
+    ::close(reading_);
+}
+
+ssize_t MessageStream::write_some(std::span<const std::byte> bytes, bool wait) const {
+    if (!is_socket()) {
+        return ::write(writing_, bytes.data(), bytes.size());
+    }
+    return ::send(writing_, bytes.data(), bytes.size(), MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+}
 
 bool MessageStream::send(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        ssize_t sent = write_some(bytes, true);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -36,8 +49,7 @@ bool MessageStream::send(std::span<const std::byte> bytes) {
 
 bool MessageStream::flush() {
     while (has_unsent()) {
-        ssize_t sent = ::send(descriptor_, queued_.data() + sent_, queued_.size() - sent_,
-                              MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = write_some(std::span(queued_).subspan(sent_), false);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -67,8 +79,10 @@ bool MessageStream::receive(bool wait) {
         // Doubled, so that a message is not moved for each piece of it.
         received_.resize(std::max(end_ + kReadRoom, received_.size() * 2));
     }
-    const ssize_t count = recv(descriptor_, received_.data() + end_, received_.size() - end_,
-                               wait ? 0 : MSG_DONTWAIT);
+    const std::span<std::byte> room = std::span(received_).subspan(end_);
+    const ssize_t count = is_socket()
+                              ? recv(reading_, room.data(), room.size(), wait ? 0 : MSG_DONTWAIT)
+                              : read(reading_, room.data(), room.size());
     if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) {
         return true;
     }
@@ -97,6 +111,18 @@ std::optional<MessageStream::Message> MessageStream::next() {
     return Message{header.value().kind, all.subspan(kWorkerHeaderSize, size)};
 }
 
-void MessageStream::shut_down() { ::shutdown(descriptor_, SHUT_RDWR); }
+void MessageStream::shut_down() {
+    if (is_socket()) {
+        ::shutdown(reading_, SHUT_RDWR);
+    }
+}
+
+void MessageStream::finish() {
+    if (is_socket()) {
+        shut_down();
+    } else {
+        ::close(std::exchange(writing_, -1));
+    }
+}
 
 }  // namespace tritonpy

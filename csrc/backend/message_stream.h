@@ -1,9 +1,14 @@
-// One stream socket between the server and a worker, cut into messages.
+// One stream between the server and a worker, cut into messages: a socket, or two pipes, which a
+// message goes through in half the time.
 //
 // Threads: confined to one thread, except shut_down (thread-safe).
-// Owns: the descriptor.
+// Owns: the descriptors.
+// Invariants: nobody is killed by a pipe whose reader has gone: programs that run Python ignore
+//             SIGPIPE.
 // Limits: limits::kMaxWorkerMessage for one message; what is queued is bounded by who queues it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <optional>
@@ -21,34 +26,43 @@ class MessageStream {
         std::span<const std::byte> body;  // valid until the next receive
     };
 
-    explicit MessageStream(int descriptor) : descriptor_(descriptor) {}
+    explicit MessageStream(int socket) : MessageStream(socket, socket) {}
+    // Two pipes; or twice the same socket.
+    MessageStream(int reading, int writing) : reading_(reading), writing_(writing) {}
     ~MessageStream();
     MessageStream(const MessageStream&) = delete;
     MessageStream& operator=(const MessageStream&) = delete;
 
-    int descriptor() const { return descriptor_; }
+    int descriptor() const { return reading_; }
 
     // Sends all of `bytes`; blocks until the peer has room. False when it has gone.
     bool send(std::span<const std::byte> bytes);
     // What is appended here is sent by flush as far as there is room; false when the peer has gone.
+    // REQUIRES: a socket.
     Bytes& queue() { return queued_; }
     bool flush();
     bool has_unsent() const { return sent_ < queued_.size(); }
 
     // Reads once, and waits for something to read when `wait`, or for a signal. False when the peer
-    // has gone.
+    // has gone. REQUIRES: a socket, if not `wait`.
     bool receive(bool wait);
     // The next whole message of what was received, if there is one.
     std::optional<Message> next();
     // What came is no message: nothing else can be read.
     bool broken() const { return broken_; }
 
-    // Ends the conversation both ways; whoever waits in receive or send is told that the peer has
-    // gone.
+    // Ends the conversation on a socket both ways; whoever waits in receive or send is told that
+    // the peer has gone. Pipes end with the peer only.
     void shut_down();
+    // Says nothing more, so that the peer comes to the end. REQUIRES: send and flush come no more.
+    void finish();
 
   private:
-    const int descriptor_;
+    bool is_socket() const { return reading_ == writing_; }
+    ssize_t write_some(std::span<const std::byte> bytes, bool wait) const;
+
+    const int reading_;
+    int writing_;  // -1 once it is closed
     Bytes received_;
     size_t begin_ = 0;  // of what next has not given out yet
     size_t end_ = 0;    // of what was received

@@ -197,7 +197,7 @@ void WorkerExecutor::bury(const Session& session) {
     const bool wanted = stopping_ && open_.count() == 0;
     if (wanted) {
         set_state(State::kStopped, nullptr);
-        session->execute_stream().shut_down();  // the model's finalize may still call and log
+        session->execute_stream().finish();  // the model's finalize may still call and log
     } else {
         retire(session);
         context_.worker_launcher->health_changed();

@@ -13,9 +13,10 @@ namespace tritonpy {
 
 // The server's ends of a worker that is ready to execute.
 struct LaunchedWorker {
-    int execute_fd = -1;  // stream sockets
-    int calls_fd = -1;
-    int inputs_fd = -1;  // memfds, see SharedArena and SharedArenaView
+    int execute_fd = -1;   // a pipe to write to
+    int executed_fd = -1;  // and one to read from; or both the same stream socket
+    int calls_fd = -1;     // a stream socket
+    int inputs_fd = -1;    // memfds, see SharedArena and SharedArenaView
     int outputs_fd = -1;
     int pid = 0;
 };

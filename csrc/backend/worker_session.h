@@ -1,9 +1,9 @@
-// One life of a worker process as the server sees it: its two sockets and its two arenas.
+// One life of a worker process as the server sees it: its two streams and its two arenas.
 //
 // Threads: the execute stream is confined(instance), the calls stream confined to the keeper;
 // arenas and break_off are thread-safe. Shared (hence shared_ptr) by these two threads, for either
 // may be the last to notice that the worker has died.
-// Owns: the sockets and arenas, not the process.
+// Owns: the streams and arenas, not the process.
 #pragma once
 
 #include <atomic>
@@ -48,8 +48,10 @@ class WorkerSession {
     // Takes the descriptors, also on failure. Errors as the arenas'.
     static Result<std::shared_ptr<WorkerSession>> over(const LaunchedWorker& worker);
     // over() is the way.
-    WorkerSession(const LaunchedWorker& worker) : execute_(worker.execute_fd),
-                                                  calls_(worker.calls_fd), pid_(worker.pid) {}
+    explicit WorkerSession(const LaunchedWorker& worker)
+        : execute_(worker.executed_fd, worker.execute_fd),
+          calls_(worker.calls_fd),
+          pid_(worker.pid) {}
     WorkerSession(const WorkerSession&) = delete;
     WorkerSession& operator=(const WorkerSession&) = delete;
 
@@ -63,7 +65,8 @@ class WorkerSession {
     static Result<std::unique_ptr<InferenceResponse>> response_of(WorkerResponse said,
                                                                   MessageBlocks& blocks);
 
-    // Nothing more is said or heard; the other thread learns of it.
+    // Nothing more is said or heard; the other thread learns of it: the keeper at once, the
+    // instance's when the keeper has killed the worker.
     void break_off();
 
     // The worker is killed because an execution took too long. Comes before that.

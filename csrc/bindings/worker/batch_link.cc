@@ -29,9 +29,9 @@ class WithoutGil {
 
 }  // namespace
 
-BatchLink::BatchLink(int descriptor, const PythonObject& signature, const PythonObject& inputs,
-                     const PythonObject& outputs)
-    : stream_(descriptor),
+BatchLink::BatchLink(int execute, int executed, const PythonObject& signature,
+                     const PythonObject& inputs, const PythonObject& outputs)
+    : stream_(execute, executed),
       inputs_(names_, inputs),
       outputs_(names_, outputs),
       reader_(names_, signature, inputs_),

@@ -1,10 +1,10 @@
-// The server's batches, one after another, over their socket and the shared memory: from EXECUTE to
+// The server's batches, one after another, over their pipes and the shared memory: from EXECUTE to
 // the model's requests, and from what the model returned to EXECUTED. What `worker/batch_link.py`
 // tells of, compiled.
 //
 // Threads: confined(python), to the thread that runs the worker's batches, which waits without the
 // GIL.
-// Owns: the socket.
+// Owns: its ends of the pipes.
 #pragma once
 
 #include <span>
@@ -22,10 +22,10 @@ namespace tritonpy {
 
 class BatchLink {
   public:
-    // Takes `descriptor`. `signature` is a ModelSignature, `inputs` the InputArena, `outputs` the
-    // OutputArena. Throws PythonError.
-    BatchLink(int descriptor, const PythonObject& signature, const PythonObject& inputs,
-              const PythonObject& outputs);
+    // Takes the pipes that EXECUTE comes from and EXECUTED goes to. `signature` is a
+    // ModelSignature, `inputs` the InputArena, `outputs` the OutputArena. Throws PythonError.
+    BatchLink(int execute, int executed, const PythonObject& signature,
+              const PythonObject& inputs, const PythonObject& outputs);
     BatchLink(const BatchLink&) = delete;
     BatchLink& operator=(const BatchLink&) = delete;
 

@@ -33,17 +33,19 @@ PyObject* guarded(Work work) {
 BatchLink& link_of(PyObject* self) { return *reinterpret_cast<LinkObject*>(self)->link; }
 
 PyObject* create(PyTypeObject* type, PyObject* arguments, PyObject* /*keywords*/) {
-    int descriptor = -1;
+    int execute = -1;
+    int executed = -1;
     PyObject* signature = nullptr;
     PyObject* inputs = nullptr;
     PyObject* outputs = nullptr;
-    if (PyArg_ParseTuple(arguments, "iOOO", &descriptor, &signature, &inputs, &outputs) == 0) {
+    if (PyArg_ParseTuple(arguments, "iiOOO", &execute, &executed, &signature, &inputs,
+                         &outputs) == 0) {
         return nullptr;
     }
     return guarded([&] {
-        auto link = std::make_unique<BatchLink>(descriptor, PythonObject::borrowed(signature),
-                                                PythonObject::borrowed(inputs),
-                                                PythonObject::borrowed(outputs));
+        auto link = std::make_unique<BatchLink>(
+            execute, executed, PythonObject::borrowed(signature), PythonObject::borrowed(inputs),
+            PythonObject::borrowed(outputs));
         PythonObject self = PythonObject::made(PyType_GenericAlloc(type, 0));
         reinterpret_cast<LinkObject*>(self.get())->link = link.release();
         return self;
@@ -94,7 +96,7 @@ PyMethodDef methods[] = {
 };
 
 PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char*>("BatchLink(descriptor, signature, inputs, outputs)")},
+    {Py_tp_doc, const_cast<char*>("BatchLink(execute, executed, signature, inputs, outputs)")},
     {Py_tp_new, reinterpret_cast<void*>(create)},
     {Py_tp_dealloc, reinterpret_cast<void*>(destroy)},
     {Py_tp_methods, methods},

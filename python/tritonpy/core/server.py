@@ -30,14 +30,13 @@ RolloutCounters: TypeAlias = tuple[
 class WorkerLauncher(Protocol):
     """Starts the processes of models that run in workers. The core calls it on its own threads."""
 
-    def launch(
-        self, spec: str, instance_name: str, kind: str, device_id: int
-    ) -> tuple[int, int, int, int, int]:
+    def launch(self, spec: str, instance_name: str, kind: str, device_id: int) -> tuple[int, ...]:
         """Start a worker and return once its model is initialised; an exception says why not.
 
-        `spec` is `CoreModelConfig.worker`. Returns the server's ends of the execute and calls
-        sockets, the memfds of inputs and outputs, all of them the core's from then on, and the
-        process id. The thread that calls this lives as long as the worker.
+        `spec` is `CoreModelConfig.worker`. Returns the server's ends of the execute and
+        executed pipes and of the calls socket, the memfds of inputs and outputs, all of them the
+        core's from then on, and the process id. The thread that calls this lives as long as the
+        worker.
         """
 
     def ended(self, pid: int) -> str:

@@ -43,8 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The worker process of a Python model.")
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--parent-pid", type=int, default=0)
-    for channel in ("--execute-fd", "--calls-fd", "--inputs-fd", "--outputs-fd"):
-        parser.add_argument(channel, type=int, default=-1)
+    for channel in ("execute", "executed", "calls", "inputs", "outputs"):
+        parser.add_argument(f"--{channel}-fd", type=int, default=-1)
     arguments = parser.parse_args()
     # A model's folder is watched for changes, so nothing is written there that it did not bring.
     sys.dont_write_bytecode = True
@@ -58,6 +58,7 @@ def main() -> int:
             lifecycle.Descriptors(
                 control=arguments.control_fd,
                 execute=arguments.execute_fd,
+                executed=arguments.executed_fd,
                 calls=arguments.calls_fd,
                 inputs=arguments.inputs_fd,
                 outputs=arguments.outputs_fd,

@@ -7,7 +7,12 @@ from tritonpy.worker.request import InferenceRequest
 
 class BatchLink:
     def __init__(
-        self, descriptor: int, signature: ModelSignature, inputs: InputArena, outputs: OutputArena
+        self,
+        execute: int,
+        executed: int,
+        signature: ModelSignature,
+        inputs: InputArena,
+        outputs: OutputArena,
     ) -> None: ...
     def receive(self) -> list[InferenceRequest] | None: ...
     def executed(self, requests: list[InferenceRequest], responses: Any) -> bytes | None: ...

@@ -44,9 +44,14 @@ class PythonBatchLink:
     """The link of an interpreter that cannot load the compiled one."""
 
     def __init__(
-        self, descriptor: int, signature: ModelSignature, inputs: InputArena, _: OutputArena
+        self,
+        execute: int,
+        executed: int,
+        signature: ModelSignature,
+        inputs: InputArena,
+        _: OutputArena,
     ) -> None:
-        self._channel: Final = Channel(descriptor)
+        self._channel: Final = Channel(execute, executed)
         self._signature: Final = signature
         self._inputs: Final = inputs
 
@@ -76,11 +81,15 @@ class PythonBatchLink:
 
 
 def batch_link(
-    descriptor: int, signature: ModelSignature, inputs: InputArena, outputs: OutputArena
+    execute: int,
+    executed: int,
+    signature: ModelSignature,
+    inputs: InputArena,
+    outputs: OutputArena,
 ) -> BatchLink:
-    """Return the fastest link that this interpreter has, which owns `descriptor`."""
+    """Return the fastest link that this interpreter has, which owns the two pipes."""
     try:
         from tritonpy.worker._batch_link import BatchLink as CompiledLink
     except ImportError:
-        return PythonBatchLink(descriptor, signature, inputs, outputs)
-    return CompiledLink(descriptor, signature, inputs, outputs)
+        return PythonBatchLink(execute, executed, signature, inputs, outputs)
+    return CompiledLink(execute, executed, signature, inputs, outputs)

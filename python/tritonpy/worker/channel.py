@@ -1,15 +1,15 @@
-"""A socket of framed binary messages: `<IHH` body length, kind, zero; then the body.
+"""A stream of framed binary messages: `<IHH` body length, kind, zero; then the body.
 
 One thread at a time may receive; any number may send.
 """
 
 from __future__ import annotations
 
-import socket
+import os
 from struct import Struct
 from typing import Final
 
-from tritonpy.worker.sending import Sender
+from tritonpy.worker.sending import Sender, send_all
 
 HEADER: Final = Struct("<IHH")
 # Tensors do not travel here, only their places, ids and parameters.
@@ -18,15 +18,18 @@ _BUFFER: Final = 64 << 10
 
 
 class Channel:
-    """One end of a socket pair. A message stays in `buffer` until the next one is received."""
+    """One end of two pipes, or of a socket pair, which it reads from and writes to.
 
-    def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._socket.setblocking(True)
+    A message stays in `buffer` until the next one is received.
+    """
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading = reading
+        self._writing = writing
         self.buffer = bytearray(_BUFFER)
         self._start = 0  # of what was received and not yet read
         self._end = 0
-        self._sender = Sender(self._socket)
+        self._sender = Sender(writing)
 
     def receive(self) -> tuple[int, int, int] | None:
         """Return kind, start and end of the next message in `buffer`; None when the peer is gone.
@@ -56,10 +59,10 @@ class Channel:
             self._make_room(needed)
         try:
             if self._end == 0:
-                count = self._socket.recv_into(self.buffer)
+                count = os.readv(self._reading, [self.buffer])
             else:
                 with memoryview(self.buffer) as view:
-                    count = self._socket.recv_into(view[self._end :])
+                    count = os.readv(self._reading, [view[self._end :]])
         except ConnectionResetError:
             return False
         self._end += count
@@ -79,12 +82,13 @@ class Channel:
 
     def send_alone(self, kind: int, body: bytes) -> None:
         """As `send`, where only one thread ever sends."""
-        self._socket.sendall(HEADER.pack(len(body), kind, 0) + body)
+        send_all(self._writing, HEADER.pack(len(body), kind, 0) + body)
 
     def send_from_finalizer(self, kind: int, body: bytes) -> None:
         """Send one message from `__del__`, where `send` could wait for itself."""
         self._sender.send_from_finalizer(HEADER.pack(len(body), kind, 0) + body)
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        self._socket.close()
+        """Give the descriptors back."""
+        for descriptor in {self._reading, self._writing}:
+            os.close(descriptor)

@@ -29,7 +29,7 @@ class ControlChannel:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(True)
-        self._sender = Sender(self._socket)
+        self._sender = Sender(self._socket.fileno())
         self._numbers = itertools.count(1)
         self._calls: dict[int, Future[Any]] = {}
 

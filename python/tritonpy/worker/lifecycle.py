@@ -33,6 +33,7 @@ class Descriptors(NamedTuple):
 
     control: int
     execute: int
+    executed: int
     calls: int
     inputs: int
     outputs: int
@@ -134,8 +135,8 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
     return Worker(
         signature,
         control,
-        descriptors.execute,
-        Channel(descriptors.calls),
+        (descriptors.execute, descriptors.executed),
+        Channel(descriptors.calls, descriptors.calls),
         InputArena(descriptors.inputs),
         OutputArena(descriptors.outputs),
         verbose_level=int(start.get("log", {}).get("verbose_level", 0)),

@@ -1,24 +1,34 @@
-"""Sending whole messages on a socket from any thread, finalizers included."""
+"""Sending whole messages on a stream from any thread, finalizers included."""
 
 from __future__ import annotations
 
-import socket
+import os
 import threading
 from collections import deque
+from typing import Final
+
+_PIECE: Final = 1 << 20  # of a message that does not go in one
+
+
+def send_all(descriptor: int, message: bytes) -> None:
+    """Write `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
+    sent = os.write(descriptor, message)
+    while sent < len(message):
+        sent += os.write(descriptor, message[sent : sent + _PIECE])
 
 
 class Sender:
-    """The sending side of a stream socket. Thread-safe."""
+    """The sending side of a stream. Thread-safe."""
 
-    def __init__(self, stream: socket.socket) -> None:
-        self._socket = stream
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()
 
     def send(self, message: bytes) -> None:
         """Send `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
         with self._lock:
-            self._socket.sendall(message)
+            send_all(self._descriptor, message)
         if self._waiting:
             self._send_waiting()
 
@@ -33,7 +43,7 @@ class Sender:
     def _send_waiting(self) -> None:
         while self._waiting and self._lock.acquire(blocking=False):
             try:
-                self._socket.sendall(self._waiting.popleft())
+                send_all(self._descriptor, self._waiting.popleft())
             except (IndexError, OSError):  # another thread took it, or the peer is gone
                 return
             finally:

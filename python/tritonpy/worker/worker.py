@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 class Worker:
     """The server's memory, the channels to it, and what goes over them.
 
-    Thread-safe, but for `batches`, which is made of the descriptor of that name.
+    Thread-safe, but for `batches`, which is made of the pipes of that name.
     """
 
     def __init__(
         self,
         signature: ModelSignature,
         control: ControlChannel,
-        batches: int,
+        batches: tuple[int, int],
         calls: Channel,
         inputs: InputArena,
         outputs: OutputArena,
@@ -42,7 +42,7 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, inputs, outputs)
-        self.batches: Final = batch_link(batches, signature, inputs, outputs)
+        self.batches: Final = batch_link(*batches, signature, inputs, outputs)
         self.bls: Final = Bls(Calls(calls, inputs), inputs, outputs)
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses

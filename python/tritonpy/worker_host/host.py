@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -92,8 +92,8 @@ class WorkerHost:
 
     def launch(
         self, spec_text: str, instance_name: str, kind: str, device_id: int
-    ) -> tuple[int, int, int, int, int]:
-        """Start a worker for one instance: (execute, calls, inputs, outputs, pid).
+    ) -> tuple[int, ...]:
+        """Start a worker for one instance: (execute, executed, calls, inputs, outputs, pid).
 
         The descriptors belong to the caller. Blocks until the model is initialised. The calling
         thread must live as long as the worker, which the kernel kills when that thread ends.
@@ -119,7 +119,7 @@ class WorkerHost:
         ready = _Worker(spec, process, worker.control, outcome.get("has_is_ready") is True)
         with self._lock:
             self._workers[process.pid] = ready
-        return ends.execute, ends.calls, ends.inputs, ends.outputs, process.pid
+        return *astuple(ends), process.pid
 
     def ended(self, pid: int) -> str:
         """Reap a worker whose channels are closed, killing it when it stays; return its end."""

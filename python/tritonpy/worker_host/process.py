@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -31,14 +31,15 @@ _KILLED_S: Final = 10.0
 class CoreEnds:
     """The server's ends of the channels that the core speaks; whoever has this owns them."""
 
-    execute: int
+    execute: int  # to write to
+    executed: int  # to read from
     calls: int
     inputs: int
     outputs: int
 
     def close(self) -> None:
         """Close all of them."""
-        for descriptor in (self.execute, self.calls, self.inputs, self.outputs):
+        for descriptor in astuple(self):
             os.close(descriptor)
 
 
@@ -105,10 +106,13 @@ def start_serving(
     with ExitStack() as theirs, ExitStack() as ours:
         options: dict[str, int] = {}
         mine: dict[str, int] = {}
-        for channel in ("execute", "calls"):
-            my_end, their_end = socket.socketpair()
-            mine[channel] = _owned(ours, my_end.detach())
-            options[channel] = _owned(theirs, their_end.detach())
+        reading, writing = os.pipe()
+        options["execute"], mine["execute"] = _owned(theirs, reading), _owned(ours, writing)
+        reading, writing = os.pipe()
+        mine["executed"], options["executed"] = _owned(ours, reading), _owned(theirs, writing)
+        my_end, their_end = socket.socketpair()
+        mine["calls"] = _owned(ours, my_end.detach())
+        options["calls"] = _owned(theirs, their_end.detach())
         for arena in ("inputs", "outputs"):
             mine[arena] = _owned(ours, _arena(arena))
             options[arena] = mine[arena]

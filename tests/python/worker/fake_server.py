@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 import tritonpy
 from tests.python.worker.message_parts import Reader, parameters, text
+from tests.python.worker.pipes import Pipes, piped
 
 PROGRAM: Final = Path(tritonpy.__file__).parent / "worker"
 EXECUTE, EXECUTED, RESPONSE, INFER, CANCEL, ANSWER, READ = range(1, 8)
@@ -143,8 +144,9 @@ class FakeServer:
         on_control: Callable[[dict[str, Any]], Any] | None = None,
         program: Path = PROGRAM,
     ) -> None:
-        pairs = {name: socket.socketpair() for name in ("execute", "calls", "control")}
-        self._execute, self._calls, self._control = (ends[0] for ends in pairs.values())
+        pairs = {name: socket.socketpair() for name in ("calls", "control")}
+        self._calls, self._control = (ends[0] for ends in pairs.values())
+        self._execute, theirs = piped()
         self.inputs = os.memfd_create("inputs", os.MFD_CLOEXEC)
         self.outputs = os.memfd_create("outputs", os.MFD_CLOEXEC)
         os.ftruncate(self.inputs, INPUTS_SIZE)
@@ -156,6 +158,7 @@ class FakeServer:
         self.control_messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         passed = {name: ends[1].fileno() for name, ends in pairs.items()}
         passed |= {"inputs": self.inputs, "outputs": self.outputs}
+        passed |= {"execute": theirs[0], "executed": theirs[1]}
         command = [sys.executable, "-u", str(program), "--parent-pid", str(os.getpid())]
         for name, descriptor in passed.items():
             command += [f"--{name}-fd", str(descriptor)]
@@ -164,6 +167,8 @@ class FakeServer:
         )
         for ends in pairs.values():
             ends[1].close()
+        for end in theirs:
+            os.close(end)
         self.send_control(_start_message(model_path, config, mode))
         self._reading = threading.Thread(target=self._read_control, daemon=True)
         self._reading.start()
@@ -310,7 +315,7 @@ class FakeServer:
                 response.outputs[index] = array.reshape(shape)
         return response
 
-    def _receive(self, channel: socket.socket) -> tuple[int, bytes]:
+    def _receive(self, channel: socket.socket | Pipes) -> tuple[int, bytes]:
         head = _exactly(channel, 8)
         if not head:
             raise AssertionError(f"the worker ended: {self.errors()}")
@@ -344,7 +349,7 @@ class FakeServer:
         os.close(self.outputs)
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
+def _exactly(channel: socket.socket | Pipes, size: int) -> bytes:
     data = b""
     while len(data) < size:
         try:

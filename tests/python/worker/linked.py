@@ -1,9 +1,8 @@
-"""A batch link, and what the server's side of it would be: memory that it writes, and a socket."""
+"""A batch link, and what the server's side of it would be: memory that it writes, and pipes."""
 
 from __future__ import annotations
 
 import os
-import socket
 import struct
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +16,7 @@ from tests.python.worker.fake_server import (
     laid_out,
     pieces_of,
 )
+from tests.python.worker.pipes import piped
 from tritonpy.worker import wire
 from tritonpy.worker.batch_link import BatchLink
 from tritonpy.worker.input_arena import InputArena
@@ -57,11 +57,11 @@ class Memory:
 
 
 class Linked:
-    """A link, and the server's end of its socket."""
+    """A link, and the server's end of its pipes."""
 
     def __init__(self, kind: Callable[..., BatchLink], memory: Memory) -> None:
-        self.server, worker = socket.socketpair()
-        self.link = kind(worker.detach(), SIGNATURE, memory.inputs, memory.outputs)
+        self.server, worker = piped()
+        self.link = kind(*worker, SIGNATURE, memory.inputs, memory.outputs)
 
     def send(self, body: bytes, kind: int = wire.EXECUTE) -> None:
         """Send a message."""

@@ -93,13 +93,11 @@ class StubHost:
         config = normalize(parse_config(CONFIG + extra, "test"), Devices())
         return replace(worker_spec(config, 1, file, file.parents[1]), identifier=identifier)
 
-    def launch(
-        self, script: str, extra: str = "", identifier: str = "m"
-    ) -> tuple[int, int, int, int, int]:
+    def launch(self, script: str, extra: str = "", identifier: str = "m") -> tuple[int, ...]:
         """Launch an instance `m_0_0` that does what `script` says."""
         text = self.spec(script, extra, identifier).to_text()
         launched = self.host.launch(text, "m_0_0", "KIND_CPU", 0)
-        self._launched.append(launched[4])
+        self._launched.append(launched[-1])
         return launched
 
     def ended(self, pid: int) -> str:

@@ -20,9 +20,7 @@ from tests.python.worker_host.stub_models import GUARD_S, StubHost
 from tritonpy.errors import InternalError
 
 _READY = "say({'op': 'ready', 'has_is_ready': False})\n"
-_UNTIL_UNLOADED = (
-    "import socket\nsocket.socket(fileno=options['execute-fd']).recv(1)\n"  # until it ends
-)
+_UNTIL_UNLOADED = "import os\nos.read(options['execute-fd'], 1)\n"  # until it ends
 
 
 def _descriptors() -> set[str]:
@@ -68,6 +66,7 @@ def test_worker_is_told_what_it_runs(stubs: StubHost) -> None:
         "calls-fd",
         "control-fd",
         "execute-fd",
+        "executed-fd",
         "inputs-fd",
         "outputs-fd",
     ]
@@ -87,7 +86,7 @@ def test_a_stub_of_tritons_is_not_run_and_that_is_said(stubs: StubHost) -> None:
 
 
 def test_channels_reach_the_worker_and_unloading_ends_it(stubs: StubHost) -> None:
-    execute, calls, inputs, outputs, pid = stubs.launch(
+    execute, executed, calls, inputs, outputs, pid = stubs.launch(
         f"import os, socket\nos.ftruncate(options['outputs-fd'], 4096)\n{_READY}"
         "socket.socket(fileno=options['calls-fd']).sendall(b'calls')\n" + _UNTIL_UNLOADED
     )
@@ -95,7 +94,7 @@ def test_channels_reach_the_worker_and_unloading_ends_it(stubs: StubHost) -> Non
         assert connection.recv(5) == b"calls"
     assert os.fstat(outputs).st_size == 4096
     assert os.fstat(inputs).st_size == 0
-    _close(execute, calls, inputs, outputs)
+    _close(execute, executed, calls, inputs, outputs)
     assert stubs.ended(pid) == "exited with code 0"
 
 
