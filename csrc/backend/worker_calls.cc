@@ -66,8 +66,13 @@ Status WorkerCalls::check(const InferMessage& message) const {
 }
 
 Status WorkerCalls::submit(InferMessage& message, uint64_t tag) {
-    TRITONPY_RETURN_IF_ERROR(check(message));
     InferenceRequest& request = *message.request;
+    if (!message.version_label.empty() && door_ != nullptr) {
+        TRITONPY_ASSIGN_OR_RETURN(
+            request.model_version,
+            door_->labelled_version(request.model_name, message.version_label));
+    }
+    TRITONPY_RETURN_IF_ERROR(check(message));
     auto state = std::make_shared<CallInServer>();
     state->box = box_;
     request.sink = box_.get();

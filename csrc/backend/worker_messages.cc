@@ -16,6 +16,7 @@ namespace {
 constexpr uint16_t kAllOutputs = 0xFFFF;
 constexpr uint32_t kFinalFlag = 1;
 constexpr uint32_t kDecoupledAllowed = 1;
+constexpr uint32_t kVersionIsLabel = 2;
 constexpr uint32_t kNamedBack = 1;
 constexpr uint32_t kCorrelationIsText = 1;  // in a byte; the three that follow are 0
 
@@ -359,7 +360,8 @@ Result<InferMessage> decode_infer(std::span<const std::byte> body) {
     request.timeout_us = in.number<uint64_t>();
     request.priority = in.number<uint64_t>();
     request.flags = in.number<uint32_t>();
-    message.decoupled_allowed = (in.number<uint32_t>() & kDecoupledAllowed) != 0;
+    auto call_flags = in.number<uint32_t>();
+    message.decoupled_allowed = (call_flags & kDecoupledAllowed) != 0;
     request.model_version = in.number<int64_t>();
     auto correlation_kind = in.number<uint8_t>();
     in.skip(3);
@@ -371,6 +373,9 @@ Result<InferMessage> decode_infer(std::span<const std::byte> body) {
         request.correlation_id = std::string(correlation_text);
     } else {
         request.correlation_id = correlation_number;
+    }
+    if ((call_flags & kVersionIsLabel) != 0) {
+        message.version_label = in.text();
     }
     size_t input_count = in.number<uint16_t>();
     size_t output_count = in.number<uint16_t>();

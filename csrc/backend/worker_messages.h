@@ -131,6 +131,7 @@ struct InferMessage {
     uint64_t call = 0;
     bool decoupled_allowed = false;
     std::unique_ptr<InferenceRequest> request;  // without its inputs
+    std::string version_label;  // named instead of a number; then that is -1
     uint64_t block = 0;
     uint64_t arena_size = 0;
     std::vector<WorkerTensor> inputs;

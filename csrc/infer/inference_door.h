@@ -24,6 +24,9 @@ class InferenceDoor {
     // The model that a request for this version (-1: the newest) would go to.
     virtual Result<std::shared_ptr<const ModelIdentity>> model_identity(
         std::string_view name, int64_t version) const = 0;
+    // The version that a rollout of the model gives this label; invalid_arg where none does.
+    virtual Result<int64_t> labelled_version(std::string_view name,
+                                             std::string_view label) const = 0;
 };
 
 }  // namespace tritonpy

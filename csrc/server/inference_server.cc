@@ -55,6 +55,15 @@ Status InferenceServer::ModelDoor::infer(std::unique_ptr<InferenceRequest>& requ
                             : server_.run(request, caller_, *later);
 }
 
+Result<int64_t> InferenceServer::ModelDoor::labelled_version(std::string_view name,
+                                                             std::string_view label) const {
+    if (auto version = server_.labelled_version(name, label)) {
+        return *std::move(version);
+    }
+    return invalid_arg("model '" + std::string(name) + "' has no version label '" +
+                       std::string(label) + "': it has no rollout");
+}
+
 Status InferenceServer::infer(std::unique_ptr<InferenceRequest>& request, DeferredWakes& later) {
     DeferredWakes::Burst burst(later);
     return run(request, ModelRegistry::Caller::kClient, later);

@@ -177,6 +177,8 @@ class InferenceServer final {
             std::string_view name, int64_t version) const override {
             return server_.model_identity(name, version);
         }
+        Result<int64_t> labelled_version(std::string_view name,
+                                         std::string_view label) const override;
 
       private:
         const InferenceServer& server_;

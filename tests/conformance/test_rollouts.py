@@ -7,6 +7,7 @@ and known keys, so that every answer is certain.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.conformance.clients import Array, Client
 from tests.conformance.conftest import connect
 from tests.conformance.metrics_page import metrics_page, wait_until_metrics_say
 from tests.conformance.model_files import identity_config, write_config
+from tests.conformance.python_models import write_python_model
 from tests.conformance.raw_http import Answer, request
 from tests.conformance.running_server import RunningServer, ServerOptions
 from tests.conformance.steady_clients import SteadyClients
@@ -37,6 +39,26 @@ _LOADED = (
     "back",
     "shadowed",
 )
+# Asks for the label of a request's parameters.
+_ASKER = """
+    import json
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            return [self.answer(request) for request in requests]
+
+        def answer(self, request):
+            asked = json.loads(request.parameters())
+            inner = pb_utils.InferenceRequest(
+                model_name=asked["model"],
+                model_version=asked["version"],
+                inputs=request.inputs(),
+                requested_output_names=["OUTPUT0"],
+            )
+            response = inner.exec()
+            return pb_utils.InferenceResponse(response.output_tensors(), response.error())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +77,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
     _write(path, "headed", split={"stable": 1}, headers=headers)
     halves = {"stable": 50, "canary": 50}
     _write(path, "sticky_header", split=halves, sticky_by="header:x-user")
+    write_python_model(path, "asker", _ASKER)
     sequences = identity_config("FP32", extra="sequence_batching {}")
     write_config(path, "sequences", sequences, (1, 2))
     _write(path, "sequences", split={"stable": 1}, shadow=shadow)
@@ -66,7 +89,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, frontend: str) -> Path:
 def rollout_server(frontend: str, repository: Path) -> Iterator[RunningServer]:
     """A server that loads on demand."""
     arguments = ["--model-control-mode", "explicit", "--exit-on-error", "false"]
-    for name in (*_LOADED, "sequences"):
+    for name in (*_LOADED, "asker", "sequences"):
         arguments += ["--load-model", name]
     with RunningServer(repository, ServerOptions(arguments, frontend=frontend)) as server:
         yield server
@@ -114,6 +137,25 @@ def test_without_a_rollout_a_word_is_no_version(rollout_server: RunningServer) -
     assert answer.status == 404
     answer = request(rollout_server.http_port, "GET", "/v2/models/plain/versions/canary")
     assert answer.status == 404
+
+
+def test_a_model_may_ask_another_for_a_label(rolled: Client) -> None:
+    def answers() -> dict[str, int]:
+        counted = rolled.statistics("split")
+        return {one["version"]: int(one.get("inference_count", 0)) for one in counted}
+
+    before = answers()
+    asked: list[tuple[int | str, str]] = [("canary", "2"), ("stable", "1"), ("", "1"), (3, "3")]
+    for version, _ in asked:
+        rolled.infer("asker", {"INPUT0": _DATA}, parameters={"model": "split", "version": version})
+    expected = Counter(version for _, version in asked)
+    assert {one: count - before[one] for one, count in answers().items()} == expected
+    for model, text in (
+        ("split", "no version label 'next', only 'stable', 'canary'"),
+        ("plain", "model 'plain' has no version label 'next': it has no rollout"),
+    ):
+        with pytest.raises(InferenceServerException, match=text):
+            rolled.infer("asker", {"INPUT0": _DATA}, parameters={"model": model, "version": "next"})
 
 
 def test_streams_are_split_and_know_labels(rollout_server: RunningServer) -> None:

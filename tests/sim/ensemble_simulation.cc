@@ -276,6 +276,10 @@ Result<std::shared_ptr<const ModelIdentity>> EnsembleSimulation::model_identity(
     return not_found("nobody asks");
 }
 
+Result<int64_t> EnsembleSimulation::labelled_version(std::string_view, std::string_view) const {
+    return not_found("nobody asks");
+}
+
 void EnsembleSimulation::answer_one() {
     if (held_.empty()) {
         return;

@@ -67,6 +67,7 @@ class EnsembleSimulation final : private ResponseSink, private InferenceDoor {
     Status infer(std::unique_ptr<InferenceRequest>& request) override;
     Result<std::shared_ptr<const ModelIdentity>> model_identity(std::string_view,
                                                                 int64_t) const override;
+    Result<int64_t> labelled_version(std::string_view, std::string_view) const override;
 
     void make_models();
     SimulatedModel random_model(const std::string& name);

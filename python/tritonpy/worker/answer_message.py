@@ -21,6 +21,8 @@ _COUNTS: Final = Struct("<HHI")
 _PLACE: Final = Struct("<Q")
 _ANSWER: Final = Struct("<QQIBBHQQI")
 _TENSOR: Final = Struct("<BBHIQQ")
+_DECOUPLED_ALLOWED: Final = 1
+_VERSION_IS_LABEL: Final = 2
 
 
 class Answer(NamedTuple):
@@ -55,18 +57,22 @@ def infer_body(
     outputs = sorted(request.requested_output_names())
     correlation = request._correlation
     is_text = isinstance(correlation, str)
+    version = request._model_version
+    label = version if isinstance(version, str) else None
     head = _INFER.pack(
         call,
         0 if is_text else correlation,
         request._timeout,
         request._priority,
         request._flags,
-        is_decoupled,
-        request._model_version,
+        _DECOUPLED_ALLOWED * is_decoupled | _VERSION_IS_LABEL * (label is not None),
+        version if label is None else -1,
         is_text,
     )
     texts = (request._model_name, request._id, str(correlation) if is_text else "")
     strings = b"".join(map(wire.string, texts))
+    if label is not None:
+        strings += wire.string(label)
     values = request._parameters
     output_count = len(outputs) or wire.ALL_OUTPUTS
     counts = _COUNTS.pack(len(request._inputs), output_count, len(values))

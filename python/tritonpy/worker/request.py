@@ -79,7 +79,7 @@ class InferenceRequest:
         inputs: Iterable[Tensor] = (),
         requested_output_names: Iterable[str] = (),
         model_name: str = "",
-        model_version: int = -1,
+        model_version: int | str = -1,
         flags: int = 0,
         timeout: int = 0,
         preferred_memory: PreferredMemory | None = None,
@@ -147,8 +147,8 @@ class InferenceRequest:
         """Return the name of the model that the request is for."""
         return self._model_name
 
-    def model_version(self) -> int:
-        """Return the version of the model that the request is for, -1 for the newest."""
+    def model_version(self) -> int | str:
+        """Return the version of the model that the request is for: -1 for any, or its label."""
         return self._model_version
 
     def parameters(self) -> str:

@@ -94,7 +94,7 @@ Bytes response(bool with = true) {
     return body;
 }
 
-Bytes infer() {
+Bytes infer(std::string_view label = "") {
     Bytes body;
     MessageWriter out(body);
     out.number(uint64_t{5});
@@ -102,13 +102,16 @@ Bytes infer() {
     out.number(uint64_t{7});
     out.number(uint64_t{8});
     out.number(uint32_t{3});
-    out.number(uint32_t{1});
+    out.number(label.empty() ? uint32_t{1} : uint32_t{3});
     out.number(int64_t{-1});
     out.number(uint32_t{0});
     out.number(uint64_t{1} << 20);
     out.text("other");
     out.text("id");
     out.text("");
+    if (!label.empty()) {
+        out.text(label);
+    }
     out.number(uint16_t{1});
     out.number(uint16_t{2});
     out.number(uint32_t{1});
@@ -198,6 +201,7 @@ TEST(WorkerMessages, infer_is_a_request_to_another_model) {
     const InferenceRequest& request = *message.request;
     EXPECT_EQ(request.model_name, "other");
     EXPECT_EQ(request.model_version, -1);
+    EXPECT_EQ(message.version_label, "");
     EXPECT_EQ(request.id, "id");
     EXPECT_EQ(std::get<uint64_t>(request.correlation_id), 6u);
     EXPECT_EQ(request.timeout_us, 7u);
@@ -210,6 +214,14 @@ TEST(WorkerMessages, infer_is_a_request_to_another_model) {
     EXPECT_EQ(message.inputs[0].name, "INPUT0");
     EXPECT_EQ(message.inputs[0].shape, (Shape{2}));
     EXPECT_EQ(message.inputs[0].size, 8u);
+}
+
+TEST(WorkerMessages, infer_may_name_a_version_by_its_label) {
+    auto message = decode_infer(infer("canary")).value();
+    EXPECT_EQ(message.version_label, "canary");
+    EXPECT_EQ(message.request->model_version, -1);
+    EXPECT_TRUE(message.decoupled_allowed);
+    EXPECT_EQ(message.inputs.size(), 1u);
 }
 
 TEST(WorkerMessages, outputs_that_the_model_does_not_have_are_refused) {
@@ -267,8 +279,8 @@ bool understood(int kind, const Bytes& body) {
 
 std::vector<std::pair<int, Bytes>> all_messages() {
     return {{0, executed()},      {0, failed()}, {1, response()},
-            {1, response(false)}, {2, infer()},  {3, Bytes(8)},
-            {4, Bytes(16)}};
+            {1, response(false)}, {2, infer()},  {2, infer("canary")},
+            {3, Bytes(8)},        {4, Bytes(16)}};
 }
 
 TEST(WorkerMessages, every_prefix_and_every_addition_is_refused) {

@@ -52,6 +52,7 @@ class Infer:
         )
         self.version, self.correlation_kind, _ = reader.take("qB3xQ")
         self.model, self.id, self.correlation_text = (reader.text() for _ in range(3))
+        self.label = reader.text() if self.wants & 2 else None
         input_count, output_count, parameter_count, block = reader.take("HHIQ")
         self.parameters = reader.parameters(parameter_count)
         self.inputs: dict[str, Any] = {}
@@ -119,6 +120,7 @@ class TritonPythonModel:
     server.begin([Request({0: fp32([1])})])
     infer = Infer(server)
     assert (infer.model, infer.version, infer.id) == ("other", 2, "id")
+    assert infer.label is None
     assert (infer.correlation, infer.correlation_kind) == (9, 0)
     assert (infer.flags, infer.timeout, infer.parameters) == (3, 77, {"a": 1})
     assert infer.wants == 0
@@ -130,6 +132,26 @@ class TritonPythonModel:
     answer(server, Infer(server).call, [4])
     server.finish()
     assert not server.is_lent(block)
+
+
+def test_a_version_may_be_named_by_its_label(start: Start) -> None:
+    server = start(
+        SETUP
+        + """
+class TritonPythonModel:
+    def execute(self, requests):
+        made = ask(correlation_id="seq", model_version="canary")
+        made.exec()
+        return [say(made.model_version())]
+""",
+        CONFIG,
+    )
+    server.begin([Request({0: fp32([1])})])
+    infer = Infer(server)
+    assert (infer.model, infer.version, infer.label) == ("other", -1, "canary")
+    assert infer.correlation_text == "seq"
+    answer(server, infer.call, [4])
+    assert words(server) == ["canary"]
 
 
 def test_a_trace_has_no_context_and_can_be_handed_on(start: Start) -> None:
