@@ -37,6 +37,9 @@ class ClosedDoor final : public InferenceDoor {
                                                                 int64_t) const override {
         return unavailable("closed");
     }
+    Result<int64_t> labelled_version(std::string_view, std::string_view) const override {
+        return unavailable("closed");
+    }
 };
 
 ModelConfig identity_config() {

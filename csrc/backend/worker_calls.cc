@@ -40,8 +40,8 @@ Status WorkerCalls::start(InferMessage message, WorkerSession& session) {
     return Status();
 }
 
-Status WorkerCalls::check(const InferMessage& message) const {
-    const InferenceRequest& request = *message.request;
+Status WorkerCalls::check(InferMessage& message) const {
+    InferenceRequest& request = *message.request;
     const std::string& name = request.model_name;
     if (door_ == nullptr) {
         return unavailable("this server runs no models for other models");
@@ -50,6 +50,11 @@ Status WorkerCalls::check(const InferMessage& message) const {
         return unavailable("too many inference requests of one model instance are under way");
     }
     auto model = door_->model_identity(name, request.model_version);
+    if (model.ok() && !message.version_label.empty()) {
+        TRITONPY_ASSIGN_OR_RETURN(request.model_version,
+                                  door_->labelled_version(name, message.version_label));
+        model = door_->model_identity(name, request.model_version);
+    }
     if (!model.ok()) {
         return Status(model.status().code(),
                       "Failed for execute the inference request. Model '" + name +
@@ -66,13 +71,8 @@ Status WorkerCalls::check(const InferMessage& message) const {
 }
 
 Status WorkerCalls::submit(InferMessage& message, uint64_t tag) {
-    InferenceRequest& request = *message.request;
-    if (!message.version_label.empty() && door_ != nullptr) {
-        TRITONPY_ASSIGN_OR_RETURN(
-            request.model_version,
-            door_->labelled_version(request.model_name, message.version_label));
-    }
     TRITONPY_RETURN_IF_ERROR(check(message));
+    InferenceRequest& request = *message.request;
     auto state = std::make_shared<CallInServer>();
     state->box = box_;
     request.sink = box_.get();

@@ -94,7 +94,8 @@ class WorkerCalls {
     std::unique_ptr<InferenceResponse> next();
     static bool send_some(MessageStream& stream);
     Status submit(InferMessage& message, uint64_t tag);
-    Status check(const InferMessage& message) const;
+    // Whether the model may be asked; a version named by its label has its number then.
+    Status check(InferMessage& message) const;
     Calls::iterator call_of(uint64_t handle);
     // Ends a call whose answers nobody reads: the next is an error, and the last.
     void give_up(Call& call, InferenceResponse& latest) const;

@@ -376,6 +376,9 @@ Result<InferMessage> decode_infer(std::span<const std::byte> body) {
     }
     if ((call_flags & kVersionIsLabel) != 0) {
         message.version_label = in.text();
+        if (request.model_version != -1) {
+            return malformed("INFER", "it names a version twice");
+        }
     }
     size_t input_count = in.number<uint16_t>();
     size_t output_count = in.number<uint16_t>();

@@ -153,6 +153,7 @@ def test_a_model_may_ask_another_for_a_label(rolled: Client) -> None:
     for model, text in (
         ("split", "no version label 'next', only 'stable', 'canary'"),
         ("plain", "model 'plain' has no version label 'next': it has no rollout"),
+        ("nobody", "Model 'nobody' is not ready"),
     ):
         with pytest.raises(InferenceServerException, match=text):
             rolled.infer("asker", {"INPUT0": _DATA}, parameters={"model": model, "version": "next"})

@@ -224,6 +224,14 @@ TEST(WorkerMessages, infer_may_name_a_version_by_its_label) {
     EXPECT_EQ(message.inputs.size(), 1u);
 }
 
+TEST(WorkerMessages, a_version_is_named_by_its_label_or_by_its_number) {
+    Bytes body = infer("canary");
+    const size_t version = 40;
+    MessageWriter(body).overwrite(version, int64_t{2});
+    EXPECT_EQ(decode_infer(body).status(),
+              internal_error("malformed INFER message of a worker: it names a version twice"));
+}
+
 TEST(WorkerMessages, outputs_that_the_model_does_not_have_are_refused) {
     Bytes body;
     MessageWriter out(body);

@@ -63,6 +63,9 @@ struct EnsembleSchedulerTest : ::testing::Test, InferenceDoor, EnsembleOutlet {
                                                                 int64_t) const override {
         return not_found("nobody asks");
     }
+    Result<int64_t> labelled_version(std::string_view, std::string_view) const override {
+        return not_found("nobody asks");
+    }
     void respond(const InferenceRequest& request,
                  std::unique_ptr<InferenceResponse> response) override {
         response->final = false;

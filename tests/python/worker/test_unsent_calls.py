@@ -1,0 +1,67 @@
+"""Goal: a request to another model that cannot be sent says why, and takes no shared memory.
+
+Method: `Bls` without a server, and a look at what its memory has grown by.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+import pytest
+
+from tritonpy.worker.bls import Bls
+from tritonpy.worker.calls import Calls
+from tritonpy.worker.channel import Channel
+from tritonpy.worker.errors import TritonModelException
+from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.output_arena import OutputArena
+from tritonpy.worker.request import InferenceRequest
+from tritonpy.worker.tensor import Tensor
+
+
+@pytest.fixture
+def outputs() -> Iterator[OutputArena]:
+    """The memory that inputs of such requests are written to."""
+    memory = os.memfd_create("outputs")
+    yield OutputArena(memory)
+    os.close(memory)
+
+
+@pytest.fixture
+def bls(outputs: OutputArena) -> Iterator[Bls]:
+    """Asks nobody: nothing may come as far as the socket."""
+    ours, theirs = socket.socketpair()
+    memory = os.memfd_create("inputs")
+    with theirs:
+        inputs = InputArena(memory)
+        bls = Bls(Calls(Channel(ours.detach()), inputs), inputs, outputs)
+        bls.is_open = True
+        yield bls
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+    os.close(memory)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"model_version": 1 << 63}, "has a number that is out of range"),
+        ({"model_version": None}, "has a number that is out of range"),
+        ({"timeout": -1}, "has a number that is out of range"),
+        ({"model_version": "\ud800"}, "surrogates not allowed"),
+        ({"requested_output_names": ["\ud800"]}, "surrogates not allowed"),
+    ],
+)
+def test_what_cannot_be_written_is_said(
+    bls: Bls, outputs: OutputArena, fields: dict[str, Any], problem: str
+) -> None:
+    tensor = Tensor("X", numpy.zeros(4, numpy.float32))
+    request = InferenceRequest(model_name="other", inputs=[tensor], **fields)
+    with pytest.raises((TritonModelException, UnicodeEncodeError), match=problem):
+        bls.execute(request, decoupled=False)
+    assert outputs.size == 0
