@@ -66,8 +66,11 @@ def _gcs_arguments(url: CloudUrl, environment: Mapping[str, str]) -> dict[str, A
             raise _malformed(Path(environment[CREDENTIAL_PATH]), url, "the path of a file")
     else:
         key_file = environment.get("GOOGLE_APPLICATION_CREDENTIALS", "")
-    # Without a token gcsfs tries the attached service account, then anonymous access.
-    return {"token": key_file} if key_file else {}
+    if not key_file:  # gcsfs tries the attached service account, then anonymous access
+        return {}
+    if not Path(key_file).is_file():  # gcsfs would take its name for a token, and send it
+        raise InvalidArgError(f"the key of {url.text}, '{key_file}', is not a file")
+    return {"token": key_file}
 
 
 def _azure_arguments(url: CloudUrl, entry: Mapping[str, str]) -> dict[str, Any]:

@@ -6,19 +6,38 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from tritonpy.errors import InternalError, TritonError, UnavailableError, UnsupportedError
 from tritonpy.repository.cloud.credentials import filesystem_arguments
 from tritonpy.repository.cloud.patience import Patience
 from tritonpy.repository.cloud.url import CloudUrl, parse_cloud_url
 
-# By scheme: fsspec's protocol, the extra of pip, and what Triton says when there is no way in.
+
+class _Cloud(NamedTuple):
+    client: tuple[str, str]  # the module and the class of its file system
+    extra: str  # of pip
+    refusal: str  # what Triton says when there is no way in
+
+
 _CLOUDS: Final = {
-    "s3": ("s3", "s3", "Unable to create S3 filesystem client. Check account credentials."),
-    "gs": ("gcs", "gcs", "Unable to create GCS client. Check account credentials."),
-    "as": ("abfs", "azure", "Unable to create Azure filesystem client"),
+    "s3": _Cloud(
+        ("s3fs", "S3FileSystem"),
+        "s3",
+        "Unable to create S3 filesystem client. Check account credentials.",
+    ),
+    # Not the one that fsspec knows by name: that first asks over gRPC what kind of bucket it is,
+    # for a minute each time where only HTTP gets through.
+    "gs": _Cloud(
+        ("gcsfs.core", "GCSFileSystem"),
+        "gcs",
+        "Unable to create GCS client. Check account credentials.",
+    ),
+    "as": _Cloud(
+        ("adlfs", "AzureBlobFileSystem"), "azure", "Unable to create Azure filesystem client"
+    ),
 }
 # What says of an object whether it is the same: the first of these that a cloud has.
 _IDENTITIES: Final = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime")
@@ -125,28 +144,26 @@ def open_remote_tree(
     package for its cloud is missing, InternalError with Triton's text where it lets nobody in.
     """
     url = parse_cloud_url(text)
-    protocol, extra, refusal = _CLOUDS[url.scheme]
+    cloud = _CLOUDS[url.scheme]
     arguments = filesystem_arguments(url, environment)
     patience = patience or Patience()
     try:
-        import fsspec
-
+        module, class_name = cloud.client
+        client = getattr(import_module(module), class_name)
         for name, value in patience.arguments(url.scheme).items():
             given = arguments.get(name)
             arguments[name] = {**value, **given} if given else value
         identity = arguments.pop("azure_identity", None)
         if identity is not None:
             arguments["credential"] = _azure_credential(*identity)
-        filesystem = fsspec.filesystem(
-            protocol, skip_instance_cache=True, use_listings_cache=False, **arguments
-        )
+        filesystem = client(skip_instance_cache=True, use_listings_cache=False, **arguments)
     except ImportError as error:
         raise UnsupportedError(
             f"model repository '{text}' needs a package that is not installed: "
-            f"pip install 'tritonpy[{extra}]'"
+            f"pip install 'tritonpy[{cloud.extra}]'"
         ) from error
     except Exception as error:  # each cloud's client has its own
-        raise refused(url, refusal, error) from error
+        raise refused(url, cloud.refusal, error) from error
     if url.scheme == "s3":
         patience.apply(filesystem)
     return RemoteTree(url, filesystem)
@@ -155,7 +172,9 @@ def open_remote_tree(
 def no_client(tree: RemoteTree, error: TritonError) -> InternalError:
     """Return Triton's text for a repository that cannot be read from the start."""
     cause = error.__cause__
-    return refused(tree.url, _CLOUDS[tree.url.scheme][2], cause if cause is not None else error)
+    return refused(
+        tree.url, _CLOUDS[tree.url.scheme].refusal, cause if cause is not None else error
+    )
 
 
 def refused(url: CloudUrl, text: str, error: BaseException) -> InternalError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def _arguments(text: str, environment: dict[str, str]) -> dict[str, Any]:
     return arguments
 
 
-def test_variables_of_each_cloud() -> None:
+def test_variables_of_each_cloud(tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "r"}
     assert _arguments("s3://h:1/b", {**keys, "AWS_SESSION_TOKEN": "t"}) == {
         "key": "k",
@@ -73,7 +74,9 @@ def test_variables_of_each_cloud() -> None:
     }
     assert _arguments("s3://b", {"AWS_PROFILE": "p"}) == {"profile": "p"}
     assert _arguments("s3://b", {}) == {}
-    assert _arguments("gs://b", {"GOOGLE_APPLICATION_CREDENTIALS": "f"}) == {"token": "f"}
+    key_file = str(tmp_path / "key.json")
+    Path(key_file).touch()
+    assert _arguments("gs://b", {"GOOGLE_APPLICATION_CREDENTIALS": key_file}) == {"token": key_file}
     assert _arguments("gs://b", {}) == {}
     named = {"AZURE_STORAGE_ACCOUNT": "a", "AZURE_STORAGE_KEY": "k"}
     assert _arguments("as://x/c", named) == {"account_name": "a", "account_key": "k"}
@@ -95,7 +98,7 @@ def test_the_longest_prefix_of_the_file_counts_and_variables_do_not(tmp_path: Pa
                     "s3://b": {"profile": "short"},
                     "s3://b/deep": {"key_id": "k", "secret_key": "s"},
                 },
-                "gs": {"gs://b": "key.json"},
+                "gs": {"gs://b": str(file), "gs://b/absent": "absent.json", "gs://b/odd": {}},
                 "as": {"": {"account_str": "a", "auth_type": "odd"}},
             }
         )
@@ -104,7 +107,11 @@ def test_the_longest_prefix_of_the_file_counts_and_variables_do_not(tmp_path: Pa
     assert _arguments("s3://other", environment) == {"profile": "any"}
     assert _arguments("s3://b/x", environment) == {"profile": "short"}
     assert _arguments("s3://b/deep/x", environment) == {"key": "k", "secret": "s"}
-    assert _arguments("gs://b/x", environment) == {"token": "key.json"}
+    assert _arguments("gs://b/x", environment) == {"token": str(file)}
+    with pytest.raises(InvalidArgError, match=r"key of gs://b/absent, 'absent\.json', is not a"):
+        _arguments("gs://b/absent", environment)
+    with pytest.raises(InvalidArgError, match="does not have the path of a file for gs://b/odd"):
+        _arguments("gs://b/odd", environment)
     with pytest.raises(InvalidArgError, match="Cannot match credential for path gs://other"):
         _arguments("gs://other", environment)
     with pytest.raises(InvalidArgError, match="unknown AZURE_STORAGE_AUTH_TYPE 'odd': expected"):
@@ -127,8 +134,12 @@ def test_a_file_that_is_wrong(tmp_path: Path, content: str, problem: str) -> Non
 
 
 def test_a_missing_package_is_named_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
-    for scheme, extra in (("s3", "s3"), ("gs", "gcs"), ("as", "azure")):
+    for scheme, module, extra in (
+        ("s3", "s3fs", "s3"),
+        ("gs", "gcsfs.core", "gcs"),
+        ("as", "adlfs", "azure"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
         url = f"{scheme}://bucket/models"
         with pytest.raises(TritonError) as error:
             open_remote_tree(url, {})
