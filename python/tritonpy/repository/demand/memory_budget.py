@@ -174,8 +174,13 @@ class MemoryBudget:
 
     def _victim(self, tried: set[str]) -> str | None:
         excluded = tried | self._leaving | self._claimed.keys()
-        candidates = (one for one in self._least_recently_used() if one not in excluded)
-        return next((one for one in candidates if self._resident.get(one)), None)
+        candidates = (
+            one
+            for one in self._least_recently_used()
+            if one in self._resident and one not in excluded
+        )
+        gains = (one for one in candidates if self._resident[one] or self._process_bytes(one))
+        return next(gains, None)
 
     def _take_out(self, victim: str, patience_s: float) -> bool:
         self._leaving.add(victim)

@@ -6,8 +6,11 @@ Method: a budget over models that are numbers; evictions do what the test says.
 
 from __future__ import annotations
 
+import random
+import sys
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -145,6 +148,94 @@ def test_processes_count_and_may_push_others_out_after_the_load() -> None:
     case.load("b", 10)
     assert case.evicted == [("a", False)]
     assert case.budget.taken() == {"b": 80}
+
+
+def test_a_model_that_is_all_processes_makes_room_and_one_that_takes_nothing_does_not() -> None:
+    case = Case(process_bytes={"b": 70})
+    case.load("a", 0)
+    case.load("b", 0)
+    case.load("c", 40)
+    assert case.evicted == [("b", False)]
+    assert case.budget.taken() == {"a": 0, "c": 40}
+
+
+class Memory:
+    """What is in it and what comes in, of models that load, reload, fail and go in any order."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.budget = MemoryBudget(limit, self._evict, self._least_recently_used, lambda name: 0)
+        self.models: dict[str, int] = {}
+        self.coming: dict[str, int] = {}
+        self.outcomes: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._turns = {name: threading.Lock() for name in "abcdef"}
+
+    def load_some(self, seed: int) -> None:
+        """Load and unload models as chance will have it."""
+        chance = random.Random(seed)
+        for _ in range(150):
+            name = chance.choice("abcdef")
+            with self._turns[name]:
+                if chance.random() < 0.1:
+                    self._unload(name)
+                    continue
+                try:
+                    self._load(name, chance.randint(1, 60), fails=chance.random() < 0.2)
+                    self.outcomes["loaded"] += 1
+                except (UnavailableError, ValueError) as error:
+                    self.outcomes[type(error).__name__] += 1
+
+    def _load(self, name: str, size: int, fails: bool) -> None:
+        with self.budget.loading(name), self.budget.room_for(name, size):
+            with self._lock:
+                self.coming[name] = size
+                taken = sum(self.models.values()) + sum(self.coming.values())
+                assert taken <= self.limit, f"{self.models} and {self.coming}"
+            with self._lock:
+                del self.coming[name]
+                if fails:
+                    raise ValueError("broken")
+                self.models.pop(name, None)
+                self.models[name] = size
+
+    def _evict(self, name: str, patience_s: float) -> bool:
+        if not self._turns[name].acquire(blocking=False):
+            return False  # it reloads, or loads by itself
+        try:
+            self._unload(name)
+        finally:
+            self._turns[name].release()
+        return True
+
+    def _unload(self, name: str) -> None:
+        with self._lock:
+            self.models.pop(name, None)
+        self.budget.freed(name)
+
+    def _least_recently_used(self) -> list[str]:
+        with self._lock:
+            return list(self.models)
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads that take turns in the midst of what they do."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_at_once_the_budget_holds(seed: int) -> None:
+    memory = Memory(100)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(memory.load_some, range(4 * seed, 4 * seed + 4)))
+    assert memory.budget.taken() == memory.models
+    assert memory.coming == {}
+    assert memory.outcomes["loaded"] > 100, memory.outcomes
 
 
 @dataclass
