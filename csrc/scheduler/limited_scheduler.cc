@@ -7,7 +7,14 @@ namespace tritonpy {
 Result<std::unique_ptr<LimitedScheduler>> LimitedScheduler::put_before(
     std::unique_ptr<Scheduler> scheduler, RateLimiter& limiter,
     std::span<const InstanceNeeds> needs, const Clock& clock) {
-    const size_t each = scheduler->has_lanes() ? 1 : needs.size();
+    TRITONPY_ASSIGN_OR_RETURN(
+        auto models, enter(limiter, needs, scheduler->has_lanes() ? 1 : needs.size()));
+    return std::make_unique<LimitedScheduler>(std::move(scheduler), limiter, std::move(models),
+                                              clock);
+}
+
+Result<std::vector<RateLimiter::ModelId>> LimitedScheduler::enter(
+    RateLimiter& limiter, std::span<const InstanceNeeds> needs, size_t each) {
     std::vector<RateLimiter::ModelId> models;
     for (size_t first = 0; first < needs.size(); first += each) {
         Result<RateLimiter::ModelId> model = limiter.add(needs.subspan(first, each));
@@ -19,8 +26,7 @@ Result<std::unique_ptr<LimitedScheduler>> LimitedScheduler::put_before(
         }
         models.push_back(model.value());
     }
-    return std::make_unique<LimitedScheduler>(std::move(scheduler), limiter, std::move(models),
-                                              clock);
+    return models;
 }
 
 LimitedScheduler::LimitedScheduler(std::unique_ptr<Scheduler> inner, RateLimiter& limiter,
@@ -39,7 +45,23 @@ LimitedScheduler::~LimitedScheduler() {
     }
 }
 
+Status LimitedScheduler::expect(std::span<const InstanceNeeds> needs) {
+    if (!has_lanes_) {
+        return limiter_.grow(models_.front(), needs);
+    }
+    TRITONPY_ASSIGN_OR_RETURN(auto entered, enter(limiter_, needs, 1));
+    std::lock_guard lock(mutex_);
+    models_.insert(models_.end(), entered.begin(), entered.end());
+    return Status();
+}
+
+std::vector<RateLimiter::ModelId> LimitedScheduler::models() const {
+    std::shared_lock lock(mutex_);
+    return models_;
+}
+
 RateLimiter::Instance LimitedScheduler::place_of(size_t instance) const {
+    std::shared_lock lock(mutex_);
     return has_lanes_ ? RateLimiter::Instance{models_[instance], 0}
                       : RateLimiter::Instance{models_.front(), instance};
 }
@@ -116,9 +138,13 @@ void LimitedScheduler::retire(size_t instance) {
 }
 
 void LimitedScheduler::dismiss(size_t instance, int64_t until_ns) {
-    // First: who is sent away pulls without a turn, and gets no batch.
     inner_->dismiss(instance, until_ns);
-    limiter_.send_away(place_of(instance));
+    const RateLimiter::Instance place = place_of(instance);
+    if (has_lanes_) {
+        limiter_.wake_all(place.model);  // perhaps it waits for a turn that it does not need
+    } else {
+        limiter_.send_away(place);  // now: it pulls without a turn, and gets no batch
+    }
 }
 
 Pull LimitedScheduler::look(size_t instance, int64_t now_ns, Batch& batch,
@@ -188,7 +214,7 @@ void LimitedScheduler::send_home() {
 }
 
 void LimitedScheduler::wake_all() {
-    for (RateLimiter::ModelId model : models_) {
+    for (RateLimiter::ModelId model : models()) {
         limiter_.wake_all(model);
     }
 }

@@ -7,9 +7,11 @@
 //
 // Where any instance can run what is queued, one turn is wanted for all of them. Where each has
 // requests of its own (lanes: sequences), the limiter is told of each as if it were a model of one
-// instance, and the inner scheduler rings for whom it has something. Elsewhere instances may come
-// and go: who is dismissed waits for no turn any more, hears its last from the inner scheduler and
-// is then, by its own thread, struck off the limiter's books.
+// instance, and the inner scheduler rings for whom it has something.
+//
+// Instances may come and go. Who is dismissed takes turns only for what it has of its own, then
+// waits for none any more, hears its last from the inner scheduler and is, by its own thread,
+// struck off the limiter's books.
 //
 // Threads: thread-safe. Owns: the inner scheduler, its model's places in the limiter.
 // Invariants: those of scheduler.h, and
@@ -18,6 +20,7 @@
 
 #include <atomic>
 #include <memory>
+#include <shared_mutex>
 #include <span>
 #include <vector>
 
@@ -53,12 +56,8 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     size_t open_sequences() const override { return inner_->open_sequences(); }
     // What instances will need that come behind those that there are. Errors as RateLimiter::add.
     // REQUIRES: lets_instances_change(), and that all of them come.
-    Status expect(std::span<const InstanceNeeds> needs) {
-        return limiter_.grow(models_.front(), needs);
-    }
-    bool lets_instances_change() const override {
-        return !has_lanes_ && inner_->lets_instances_change();
-    }
+    Status expect(std::span<const InstanceNeeds> needs);
+    bool lets_instances_change() const override { return inner_->lets_instances_change(); }
     void engage(size_t instance) override { inner_->engage(instance); }
     void dismiss(size_t instance, int64_t until_ns) override;
     void executed(size_t instance) override;
@@ -76,10 +75,16 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
 
   private:
     void ring(size_t instance) override { limiter_.want(place_of(instance).model); }
+    // Enters a model for every `each` of the needs; all of them or none.
+    static Result<std::vector<RateLimiter::ModelId>> enter(RateLimiter& limiter,
+                                                           std::span<const InstanceNeeds> needs,
+                                                           size_t each);
+    std::vector<RateLimiter::ModelId> models() const;
     RateLimiter::Instance place_of(size_t instance) const;
     // Whether the instance pulls without a turn, because nothing is left that it could run.
     bool may_end(size_t instance) const {
-        return may_end() || limiter_.is_sent_away(place_of(instance));
+        return may_end() || limiter_.is_sent_away(place_of(instance)) ||
+               inner_->may_leave(instance);
     }
     // Pulls without one.
     Pull end(size_t instance, int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped);
@@ -102,7 +107,8 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     const std::unique_ptr<Scheduler> inner_;
     RateLimiter& limiter_;
     const bool has_lanes_;
-    const std::vector<RateLimiter::ModelId> models_;
+    mutable std::shared_mutex mutex_;  // guards models_, which grow
+    std::vector<RateLimiter::ModelId> models_;
     const Clock& clock_;
     std::atomic<bool> stopped_{false};  // release in stop; the inner scheduler is stopped by then
 };

@@ -79,6 +79,8 @@ class Scheduler : public RequestIntake {
     // it has requests of its own it runs those first, and more of their sequences until `until_ns`.
     // REQUIRES: lets_instances_change().
     virtual void dismiss(size_t /*instance*/, int64_t /*until_ns*/) {}
+    // Whether an instance with requests of its own was dismissed and has none left.
+    virtual bool may_leave(size_t /*instance*/) const { return false; }
 
     // Whether a sequence of this id takes more requests, and how many sequences do. (Iterative ones
     // take none: they are over when their request is answered.)

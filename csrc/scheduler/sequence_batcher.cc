@@ -504,6 +504,11 @@ void SequenceBatcher::dismiss(size_t instance, int64_t until_ns) {
     notify(news);
 }
 
+bool SequenceBatcher::may_leave(size_t instance) const {
+    std::lock_guard lock(mutex_);
+    return lanes_[instance].leaves && slots_.live(instance) == 0;
+}
+
 // ---- the end
 
 void SequenceBatcher::stop() {

@@ -68,6 +68,7 @@ class SequenceBatcher final : public Scheduler {
     bool lets_instances_change() const override;
     void engage(size_t instance) override;
     void dismiss(size_t instance, int64_t until_ns) override;
+    bool may_leave(size_t instance) const override;
     bool has_sequence(const CorrelationId& id) const override;
     size_t open_sequences() const override;
     bool is_watched() const override { return true; }

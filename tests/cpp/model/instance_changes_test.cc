@@ -61,6 +61,21 @@ class InstanceChanges : public testing::Test {
         config.needs.assign(instances, {0, 1, {{"unit", false, units}}});
         return config;
     }
+    static ModelConfig with_sequences(size_t instances, SequenceConfig::Strategy strategy) {
+        ModelConfig config = make_config("m", 1, 2, instances);
+        config.needs = limited(instances, 1).needs;
+        config.sequences.emplace();
+        config.sequences->strategy = strategy;
+        config.sequences->max_candidate_sequences = 2;
+        config.sequences->max_idle_us = kAnHourUs;
+        return config;
+    }
+    std::unique_ptr<InferenceRequest> of_sequence(uint64_t id, uint32_t flags = 0) {
+        auto request = fixture_.request(1, id);
+        request->correlation_id = id;
+        request->flags = flags;
+        return request;
+    }
     static uint64_t count_of(const RateLimiter& limiter) { return limiter.uses().at(0).count; }
 
     static std::vector<std::string> names(const Model& model) {
@@ -238,49 +253,110 @@ TEST_F(InstanceChanges, every_request_is_answered_while_threads_come_and_go) {
     }
 }
 
-TEST_F(InstanceChanges, every_sequence_goes_on_while_threads_come_and_go) {
-    fixture_.start_threads = true;
-    using Strategy = SequenceConfig::Strategy;
+using Strategy = SequenceConfig::Strategy;
+constexpr uint32_t kStart = InferenceRequest::kSequenceStart;
+constexpr uint32_t kEnd = InferenceRequest::kSequenceEnd;
+
+TEST_F(InstanceChanges, one_without_sequences_leaves_though_a_rival_holds_what_it_waits_for) {
+    RateLimiter limiter({}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
     for (const Strategy strategy : {Strategy::kDirect, Strategy::kOldest}) {
-        SCOPED_TRACE(static_cast<int>(strategy));
-        const auto config_of = [&](size_t instances) {
-            ModelConfig config = make_config("m", 1, 2, instances);
-            config.sequences.emplace();
-            config.sequences->strategy = strategy;
-            config.sequences->max_candidate_sequences = 2;
-            config.sequences->max_idle_us = kAnHourUs;
-            return config;
-        };
-        auto model = make(config_of(1));
-        const size_t before = fixture_.sink.size();
-        constexpr uint64_t kSequences = 200;
-        constexpr uint64_t kEach = 10;
-        std::vector<std::thread> clients;
-        for (uint64_t client = 0; client < 4; ++client) {
-            clients.emplace_back([&, client] {
-                for (uint64_t number = 0; number < kSequences; ++number) {
-                    for (uint64_t at = 0; at < kEach; ++at) {
-                        auto request = fixture_.request(1, at);
-                        request->correlation_id = client * kSequences + number + 1;
-                        request->flags = (at == 0 ? InferenceRequest::kSequenceStart : 0) |
-                                         (at + 1 == kEach ? InferenceRequest::kSequenceEnd : 0);
-                        EXPECT_TRUE(fixture_.infer(*model, std::move(request)).ok());
-                    }
-                }
-            });
-        }
-        for (size_t instances : {4u, 1u, 3u, 2u, 4u, 1u}) {
-            ASSERT_TRUE(change(*model, config_of(instances)).ok());
-            EXPECT_EQ(names(*model).size(), instances);
-        }
-        for (std::thread& client : clients) {
-            client.join();
-        }
+        fixture_.start_threads = false;
+        auto rival = make(limited(1, 1));
+        ASSERT_TRUE(fixture_.infer(*rival, fixture_.request(1)).ok());
+        rival->instances()[0]->take();  // and holds the only unit
+        fixture_.start_threads = true;
+        auto model = make(with_sequences(3, strategy));
+        ASSERT_TRUE(change(*model, with_sequences(1, strategy)).ok());
+        EXPECT_EQ(names(*model).size(), 1u);
+        rival->instances()[0]->complete();
         model->stop();
-        EXPECT_EQ(fixture_.sink.size() - before, 4 * kSequences * kEach);
-        EXPECT_EQ(model->statistics().success.count, 4 * kSequences * kEach);
+        fixture_.sink.wait_and_take(1);
     }
 }
+
+TEST_F(InstanceChanges, one_that_leaves_runs_its_sequences_in_its_turns) {
+    RateLimiter limiter({}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
+    for (const Strategy strategy : {Strategy::kDirect, Strategy::kOldest}) {
+        fixture_.start_threads = false;
+        auto rival = make(limited(1, 1));
+        fixture_.start_threads = true;
+        auto model = make(with_sequences(1, strategy));
+        ASSERT_TRUE(fixture_.infer(*model, of_sequence(1, kStart)).ok());
+        fixture_.sink.wait_and_take(1);
+        ModelConfig other = with_sequences(1, strategy);
+        other.needs[0].priority = 7;  // so that the one there is goes
+        std::thread load([&] { EXPECT_TRUE(change(*model, other).ok()); });
+        ASSERT_TRUE(fixture_.infer(*rival, fixture_.request(1)).ok());
+        while (rival->instances()[0]->take().kind != Pull::Kind::kBatch) {  // the only unit
+            std::this_thread::yield();
+        }
+        ASSERT_TRUE(fixture_.infer(*model, of_sequence(1, kEnd)).ok());
+        EXPECT_EQ(fixture_.sink.size(), 0u);
+        rival->instances()[0]->complete();
+        fixture_.sink.wait_and_take(2);
+        load.join();
+        EXPECT_EQ(count_of(limiter), 1u);
+        ASSERT_TRUE(fixture_.infer(*model, of_sequence(2, kStart | kEnd)).ok());
+        fixture_.sink.wait_and_take(1);
+        model->stop();
+    }
+}
+
+TEST_F(InstanceChanges, sequences_whose_newcomer_could_never_run_stay_as_they_are) {
+    RateLimiter limiter({{"unit", 2, std::nullopt}}, fixture_.log);
+    fixture_.rate_limiter = &limiter;
+    auto model = make(with_sequences(1, Strategy::kDirect));
+    ModelConfig needy = with_sequences(3, Strategy::kDirect);
+    needy.needs[2].resources[0].count = 3;
+    EXPECT_EQ(change(*model, needy).code(), StatusCode::kInvalidArg);
+    EXPECT_EQ(names(*model), Names{"m_0_0"});
+    ASSERT_TRUE(change(*model, with_sequences(3, Strategy::kDirect)).ok());
+    EXPECT_EQ(names(*model).size(), 3u);
+}
+
+class SequencesOfInstances : public InstanceChanges,
+                             public testing::WithParamInterface<std::pair<Strategy, bool>> {};
+
+TEST_P(SequencesOfInstances, every_sequence_goes_on_while_threads_come_and_go) {
+    const auto [strategy, is_limited] = GetParam();
+    RateLimiter limiter({}, fixture_.log);
+    fixture_.start_threads = true;
+    fixture_.rate_limiter = is_limited ? &limiter : nullptr;
+    auto model = make(with_sequences(1, strategy));
+    constexpr uint64_t kSequences = 200;
+    constexpr uint64_t kEach = 10;
+    std::vector<std::thread> clients;
+    for (uint64_t client = 0; client < 4; ++client) {
+        clients.emplace_back([&, client] {
+            for (uint64_t number = 0; number < kSequences; ++number) {
+                for (uint64_t at = 0; at < kEach; ++at) {
+                    const uint32_t flags =
+                        (at == 0 ? kStart : 0) | (at + 1 == kEach ? kEnd : 0);
+                    auto request = of_sequence(client * kSequences + number + 1, flags);
+                    EXPECT_TRUE(fixture_.infer(*model, std::move(request)).ok());
+                }
+            }
+        });
+    }
+    for (size_t instances : {4u, 1u, 3u, 2u, 4u, 1u}) {
+        ASSERT_TRUE(change(*model, with_sequences(instances, strategy)).ok());
+        EXPECT_EQ(names(*model).size(), instances);
+    }
+    for (std::thread& client : clients) {
+        client.join();
+    }
+    model->stop();
+    EXPECT_EQ(fixture_.sink.size(), 4 * kSequences * kEach);
+    EXPECT_EQ(model->statistics().success.count, 4 * kSequences * kEach);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SequencesOfInstances,
+                         testing::Values(std::pair(Strategy::kDirect, false),
+                                         std::pair(Strategy::kOldest, false),
+                                         std::pair(Strategy::kDirect, true),
+                                         std::pair(Strategy::kOldest, true)));
 
 }  // namespace
 }  // namespace tritonpy

@@ -38,7 +38,8 @@ def bls(outputs: OutputArena) -> Iterator[Bls]:
     memory = os.memfd_create("inputs")
     with theirs:
         inputs = InputArena(memory)
-        bls = Bls(Calls(Channel(ours.detach()), inputs), inputs, outputs)
+        descriptor = ours.detach()
+        bls = Bls(Calls(Channel(descriptor, descriptor), inputs), inputs, outputs)
         bls.is_open = True
         yield bls
         theirs.setblocking(False)
