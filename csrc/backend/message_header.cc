@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "backend/message_bytes.h"
 #include "base/limits.h"
 
 namespace tritonpy {

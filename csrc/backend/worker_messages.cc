@@ -25,25 +25,6 @@ Status malformed(std::string_view message, std::string_view what) {
                           std::string(what));
 }
 
-// Writes a header whose length is filled in by finish.
-class Envelope {
-  public:
-    Envelope(Bytes& out, WorkerMessageKind kind) : writer(out), start_(out.size()) {
-        writer.number(uint32_t{0});
-        writer.number(static_cast<uint16_t>(kind));
-        writer.number(uint16_t{0});
-    }
-    void finish() {
-        writer.overwrite(start_,
-                         static_cast<uint32_t>(writer.size() - start_ - kWorkerHeaderSize));
-    }
-
-    MessageWriter writer;
-
-  private:
-    const size_t start_;
-};
-
 template <typename Tensors>
 void copy_tensors(const Tensors& tensors, BlockLayout& layout, std::byte* block) {
     for (const Tensor& tensor : tensors) {

@@ -48,6 +48,8 @@ class SharedArena : public std::enable_shared_from_this<SharedArena> {
     static constexpr size_t kReserved = size_t{64} << 10;
     static constexpr size_t kSegmentUnit = size_t{1} << 20;
     static constexpr size_t kSmallestBlock = size_t{4} << 10;
+    static constexpr size_t kClasses = 9;  // of small blocks: 4 KiB << 0 .. 8
+    static_assert(kSmallestBlock << (kClasses - 1) == kSegmentUnit);
 
     // What allocate hands out: data of at least the size that was asked for.
     struct Block {
@@ -99,8 +101,6 @@ class SharedArena : public std::enable_shared_from_this<SharedArena> {
         uint32_t borrowed = 0;  // of these, buffers that are still there
     };
     struct NamedBack;
-    static constexpr size_t kClasses = 9;  // 4 KiB << 0 .. 8
-    static_assert(kSmallestBlock << (kClasses - 1) == kSegmentUnit);
 
     // All REQUIRE mutex_ (add_segment not in over()).
     Status add_segment(uint64_t needed);

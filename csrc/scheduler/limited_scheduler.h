@@ -83,8 +83,8 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     RateLimiter::Instance place_of(size_t instance) const;
     // Whether the instance pulls without a turn, because nothing is left that it could run.
     bool may_end(size_t instance) const {
-        return may_end() || limiter_.is_sent_away(place_of(instance)) ||
-               inner_->may_leave(instance);
+        return may_end() || (has_lanes_ ? inner_->may_leave(instance)
+                                        : limiter_.is_sent_away(place_of(instance)));
     }
     // Pulls without one.
     Pull end(size_t instance, int64_t now_ns, Batch& batch, std::vector<DroppedRequest>& dropped);

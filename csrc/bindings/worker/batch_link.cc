@@ -2,8 +2,6 @@
 
 #include <sched.h>
 
-#include <cstddef>
-#include <cstdint>
 #include <optional>
 
 namespace tritonpy {
@@ -72,11 +70,9 @@ PythonObject BatchLink::executed(const PythonObject& requests,
 
 bool BatchLink::answer(std::span<const std::byte> body) {
     message_.clear();
-    MessageWriter out(message_);
-    out.number(static_cast<uint32_t>(body.size()));
-    out.number(static_cast<uint16_t>(WorkerMessageKind::kExecuted));
-    out.number(uint16_t{0});
+    Envelope message(message_, WorkerMessageKind::kExecuted);
     message_.insert(message_.end(), body.begin(), body.end());
+    message.finish();
     bool is_open = false;
     {
         WithoutGil waiting;

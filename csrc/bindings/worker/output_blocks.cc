@@ -7,18 +7,18 @@ namespace tritonpy {
 
 namespace {
 
-constexpr uint64_t kHeader = 64;
-constexpr uint64_t kSmallest = uint64_t{4} << 10;
 // Of one size, so many are looked at before a new one is cut.
 constexpr size_t kLooks = 16;
 
 }  // namespace
 
 OutputBlocks::Block OutputBlocks::lend(uint64_t size) {
-    const uint64_t needed = std::bit_ceil(std::max(size + kHeader, kSmallest));
-    const auto number = static_cast<size_t>(std::countr_zero(needed / kSmallest));
-    return number < kClasses ? lend_from(blocks_[number], needed)
-                             : block_of(arena_.call(names_.lend, PythonObject::of(size)));
+    const uint64_t needed = std::bit_ceil(
+        std::max<uint64_t>(size + SharedArena::kHeader, SharedArena::kSmallestBlock));
+    const auto number =
+        static_cast<size_t>(std::countr_zero(needed / SharedArena::kSmallestBlock));
+    return number < blocks_.size() ? lend_from(blocks_[number], needed)
+                                   : block_of(arena_.call(names_.lend, PythonObject::of(size)));
 }
 
 OutputBlocks::Block OutputBlocks::lend_from(std::deque<Block>& blocks, uint64_t size) {

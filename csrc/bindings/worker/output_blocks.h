@@ -14,6 +14,7 @@
 
 #include "bindings/worker/attribute_names.h"
 #include "bindings/worker/python_object.h"
+#include "memory/shared_arena.h"
 
 namespace tritonpy {
 
@@ -40,8 +41,6 @@ class OutputBlocks {
     uint64_t arena_size() const;
 
   private:
-    static constexpr size_t kClasses = 9;  // 4 KiB << 0 .. 8
-
     Block lend_from(std::deque<Block>& blocks, uint64_t size);
     Block block_of(const PythonObject& found) const;
     bool is_free(const Block& block) const;
@@ -49,7 +48,8 @@ class OutputBlocks {
     const AttributeNames& names_;
     const PythonObject arena_;
     const PythonObject lent_ = PythonObject::of(1);
-    std::array<std::deque<Block>, kClasses> blocks_;  // lent and free, by size; oldest loan first
+    // Lent and free, by size; oldest loan first.
+    std::array<std::deque<Block>, SharedArena::kClasses> blocks_;
 };
 
 }  // namespace tritonpy

@@ -87,8 +87,3 @@ class Channel:
     def send_from_finalizer(self, kind: int, body: bytes) -> None:
         """Send one message from `__del__`, where `send` could wait for itself."""
         self._sender.send_from_finalizer(HEADER.pack(len(body), kind, 0) + body)
-
-    def close(self) -> None:
-        """Give the descriptors back."""
-        for descriptor in {self._reading, self._writing}:
-            os.close(descriptor)

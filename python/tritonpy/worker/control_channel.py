@@ -113,10 +113,6 @@ class ControlChannel:
         else:
             future.set_exception(TritonModelException(error))
 
-    def close(self) -> None:
-        """Give the descriptor back."""
-        self._socket.close()
-
 
 def _framed(message: dict[str, Any]) -> bytes:
     body = json.dumps(message).encode()

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from typing import Final
-
-_PIECE: Final = 1 << 20  # of a message that does not go in one
 
 
 def send_all(descriptor: int, message: bytes) -> None:
     """Write `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
-    sent = os.write(descriptor, message)
-    while sent < len(message):
-        sent += os.write(descriptor, message[sent : sent + _PIECE])
+    rest = memoryview(message)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 class Sender:

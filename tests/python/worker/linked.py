@@ -63,13 +63,9 @@ class Linked:
         self.server, worker = piped()
         self.link = kind(*worker, SIGNATURE, memory.inputs, memory.outputs)
 
-    def send(self, body: bytes, kind: int = wire.EXECUTE) -> None:
-        """Send a message."""
-        self.server.sendall(struct.pack("<IHH", len(body), kind, 0) + body)
-
     def receive(self, body: bytes) -> list[InferenceRequest]:
         """Send a batch and return what the link makes of it."""
-        self.send(body)
+        self.server.sendall(struct.pack("<IHH", len(body), wire.EXECUTE, 0) + body)
         requests = self.link.receive()
         assert requests is not None
         return requests

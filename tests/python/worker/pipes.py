@@ -9,7 +9,7 @@ class Pipes:
     """One end, which owns what it reads from and writes to."""
 
     def __init__(self, reading: int, writing: int) -> None:
-        self.reading = reading
+        self._reading = reading
         self._writing = writing
 
     def sendall(self, data: bytes) -> None:
@@ -19,14 +19,14 @@ class Pipes:
 
     def recv(self, size: int) -> bytes:
         """Read up to `size` bytes; none at the end."""
-        return os.read(self.reading, size)
+        return os.read(self._reading, size)
 
     def close(self) -> None:
         """Close both; once is enough."""
-        for descriptor in (self.reading, self._writing):
+        for descriptor in (self._reading, self._writing):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.reading = self._writing = -1
+        self._reading = self._writing = -1
 
 
 def piped() -> tuple[Pipes, tuple[int, int]]:

@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.python.worker.conftest import Start, config_of, tensor
-from tests.python.worker.fake_server import ANSWER, INPUTS_SIZE, Request, fp32
-from tests.python.worker.message_parts import text
-from tests.python.worker.test_bls import Infer
+from tests.python.worker.fake_server import Request, fp32
+from tests.python.worker.test_bls import Infer, answer
 
 _COUNT = (1 << 16) + 2  # elements; two less are the smallest tensor that is large
 _DATA: NDArray[Any] = numpy.arange(_COUNT, dtype=numpy.float32)
@@ -140,11 +139,7 @@ class TritonPythonModel:
     assert numpy.array_equal(infer.inputs["IN"], _DATA)
     assert infer.inputs["SMALL"].tolist() == [7]
     assert server.namings(block) == 1
-    answered, _ = server.write_block([(_DATA + 1).tobytes()])
-    body = struct.pack("<QQIBBHQQI", infer.call, 0, 1, 0, 0, 1, answered, INPUTS_SIZE, 0)
-    body += text("") + text("other") + text("1") + text("Y")
-    body += struct.pack("<BBHIQQq", 11, 1, 0, 0, 0, 4 * _COUNT, _COUNT)
-    server.send_call(ANSWER, body)
+    answered = answer(server, infer.call, (_DATA + 1).tolist())
     (response,) = server.finish()
     assert response.named_back == {0}
     assert numpy.array_equal(response.outputs[0], _DATA + 1)
