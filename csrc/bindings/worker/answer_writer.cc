@@ -1,11 +1,14 @@
 #include "bindings/worker/answer_writer.h"
 
 #include <cstddef>
+#include <cstring>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "backend/message_bytes.h"
+#include "bindings/worker/numpy_array.h"
 #include "tensor/data_type.h"
 
 namespace tritonpy {
@@ -18,6 +21,7 @@ constexpr Py_ssize_t kMaxDims = std::numeric_limits<uint8_t>::max();
 constexpr Py_ssize_t kMaxOutputs = std::numeric_limits<uint16_t>::max();
 constexpr uint64_t kLarge = uint64_t{256} << 10;
 constexpr uint64_t kAlignment = 64;
+constexpr size_t kUsualSize = 512;  // of a body
 
 }  // namespace
 
@@ -25,9 +29,11 @@ struct AnswerWriter::Message {
     // What goes where in the block.
     struct Piece {
         PythonObject array;
+        std::span<const std::byte> bytes;
         uint64_t at;
-        uint64_t size;
     };
+
+    Message() { body.reserve(kUsualSize); }
 
     Bytes body;
     MessageWriter writer{body};
@@ -127,14 +133,14 @@ bool AnswerWriter::write_output(const PythonObject& tensor, const PythonObject& 
     const int64_t index = PythonObject::borrowed(place).integer();
     const int64_t code = tensor.attribute(names_.code).integer();
     PythonObject array = tensor.attribute(names_.array);
-    if (code == kBytes || code != output_codes_.item(index).integer() || array.is_none() ||
-        !array.attribute(names_.array_flags).attribute(names_.is_contiguous).is_true()) {
+    const auto bytes = bytes_of(array);
+    if (code == kBytes || code != output_codes_.item(index).integer() || !bytes) {
         return false;
     }
     if (!wanted.is_none() && PySequence_Contains(wanted.get(), place) != 1) {
         return true;
     }
-    const auto size = static_cast<uint64_t>(array.attribute(names_.nbytes).integer());
+    const uint64_t size = bytes->size();
     const PythonObject shape = tensor.attribute(names_.shape);
     const Py_ssize_t dim_count = PyTuple_Size(shape.get());
     if (size >= kLarge || dim_count < 0 || dim_count > kMaxDims) {
@@ -150,7 +156,7 @@ bool AnswerWriter::write_output(const PythonObject& tensor, const PythonObject& 
         writer.number(shape.item(dim).integer());
     }
     if (size > 0) {
-        out.pieces.push_back({std::move(array), out.block_size, size});
+        out.pieces.push_back({std::move(array), *bytes, out.block_size});
         out.block_size = (out.block_size + size + kAlignment - 1) / kAlignment * kAlignment;
     }
     return true;
@@ -162,14 +168,11 @@ void AnswerWriter::write_data(Message& out) const {
     }
     const OutputBlocks::Block block = blocks_.lend(out.block_size);
     for (const Message::Piece& piece : out.pieces) {
-        const auto begin = block.data_at + static_cast<Py_ssize_t>(piece.at);
-        const auto end = begin + static_cast<Py_ssize_t>(piece.size);
-        if (PySequence_SetSlice(block.mapping.get(), begin, end, piece.array.get()) != 0) {
-            throw PythonError();
-        }
+        std::memcpy(reinterpret_cast<std::byte*>(block.address) + piece.at, piece.bytes.data(),
+                    piece.bytes.size());
     }
     for (size_t field : out.block_fields) {
-        out.writer.overwrite(field, block.data_place);
+        out.writer.overwrite(field, block.place);
     }
 }
 

@@ -29,10 +29,6 @@ struct AttributeNames {
     PythonObject shape = PythonObject::name("_shape");
     PythonObject serialized = PythonObject::name("_serialized");
     PythonObject array = PythonObject::name("_array");
-    // numpy.ndarray
-    PythonObject nbytes = PythonObject::name("nbytes");
-    PythonObject array_flags = PythonObject::name("flags");
-    PythonObject is_contiguous = PythonObject::name("c_contiguous");
     // InputArena and OutputArena, and their blocks
     PythonObject block = PythonObject::name("block");
     PythonObject lend = PythonObject::name("lend");
@@ -41,13 +37,9 @@ struct AttributeNames {
     PythonObject mapping = PythonObject::name("mapping");
     PythonObject at = PythonObject::name("at");
     PythonObject arrays = PythonObject::name("arrays");
-    PythonObject data_at = PythonObject::name("data_at");
     PythonObject data_place = PythonObject::name("data_place");
-    PythonObject words = PythonObject::name("words");
-    PythonObject word = PythonObject::name("word");
-    // collections.deque
-    PythonObject append = PythonObject::name("append");
-    PythonObject popleft = PythonObject::name("popleft");
+    PythonObject address = PythonObject::name("address");
+    PythonObject release = PythonObject::name("release");
 };
 
 }  // namespace tritonpy

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
+#include "bindings/worker/numpy_array.h"
 #include "tensor/data_type.h"
 
 namespace tritonpy {
@@ -71,7 +73,6 @@ BatchReader::BatchReader(const AttributeNames& names, const PythonObject& signat
       request_type_(PythonObject::imported("tritonpy.worker.request", "InferenceRequest")),
       tensor_type_(PythonObject::imported("tritonpy.worker.tensor", "Tensor")),
       data_types_(PythonObject::imported("tritonpy.worker.data_types", "DTYPES")),
-      ndarray_(PythonObject::imported("numpy", "ndarray")),
       empty_(PythonObject::imported("numpy", "empty")),
       read_extras_(PythonObject::imported("tritonpy.worker.execute_message", "read_extras")),
       no_extras_(PythonObject::imported("tritonpy.worker.request", "NO_EXTRAS")),
@@ -160,8 +161,11 @@ PythonObject BatchReader::read_input(Message& message) const {
     if (offset > kMaxPlace) {
         raise_malformed();
     }
-    const PythonObject shape =
-        tuple_of(dim_count, [&in] { return PyLong_FromLongLong(in.number<int64_t>()); });
+    std::vector<int64_t> dims;
+    dims.reserve(dim_count);
+    const PythonObject shape = tuple_of(dim_count, [&] {
+        return PyLong_FromLongLong(dims.emplace_back(in.number<int64_t>()));
+    });
     PythonObject tensor = instance_of(tensor_type_);
     const PythonObject code = input_codes_.item(index);
     tensor.set(names_.name, input_names_.item(index));
@@ -169,9 +173,13 @@ PythonObject BatchReader::read_input(Message& message) const {
     tensor.set(names_.shape, shape);
     const bool is_string = code.integer() == static_cast<int64_t>(DataType::kBytes);
     tensor.set(names_.serialized, is_string ? strings_of(offset, size, message.block) : no_bytes_);
-    tensor.set(names_.array,
-               is_string ? PythonObject::none()
-                         : array_of(code, shape, offset, message.block));
+    if (is_string) {
+        tensor.set(names_.array, PythonObject::none());
+    } else if (message.block == nullptr) {
+        tensor.set(names_.array, empty_(shape, data_type_of(code)));
+    } else {
+        tensor.set(names_.array, array_of(code, dims, offset, *message.block));
+    }
     return tensor;
 }
 
@@ -192,17 +200,25 @@ PythonObject BatchReader::strings_of(uint64_t offset, uint64_t size, const Block
     return bytes;
 }
 
-PythonObject BatchReader::array_of(const PythonObject& code, const PythonObject& shape,
-                                  uint64_t offset, const Block* block) const {
-    const PythonObject data_type =
-        PythonObject::borrowed(PyDict_GetItemWithError(data_types_.get(), code.get()));
-    if (block == nullptr) {
-        return empty_(shape, data_type);
+PythonObject BatchReader::array_of(const PythonObject& code, std::span<const int64_t> dims,
+                                  uint64_t offset, const Block& block) const {
+    auto size = static_cast<int64_t>(size_of(static_cast<DataType>(code.integer())));
+    for (int64_t dim : dims) {
+        if (dim < 0 || __builtin_mul_overflow(size, dim, &size)) {
+            raise_malformed();
+        }
     }
-    PythonObject array =
-        ndarray_(shape, data_type, block->mapping, PythonObject::of(block->at + offset));
-    block->arrays.append(array);
+    if (offset > block.size || static_cast<uint64_t>(size) > block.size - offset) {
+        raise_malformed();
+    }
+    auto* const data = reinterpret_cast<std::byte*>(block.address + offset);
+    PythonObject array = array_over(data, data_type_of(code), dims, block.mapping);
+    block.arrays.append(array);
     return array;
+}
+
+PythonObject BatchReader::data_type_of(const PythonObject& code) const {
+    return PythonObject::borrowed(PyDict_GetItemWithError(data_types_.get(), code.get()));
 }
 
 }  // namespace tritonpy

@@ -38,8 +38,9 @@ class BatchReader {
                      const PythonObject& request) const;
     PythonObject read_input(Message& message) const;
     PythonObject strings_of(uint64_t offset, uint64_t size, const Block* block) const;
-    PythonObject array_of(const PythonObject& code, const PythonObject& shape, uint64_t offset,
-                          const Block* block) const;
+    PythonObject array_of(const PythonObject& code, std::span<const int64_t> dims,
+                          uint64_t offset, const Block& block) const;
+    PythonObject data_type_of(const PythonObject& code) const;
 
     const AttributeNames& names_;
     InputBlocks& blocks_;
@@ -48,7 +49,6 @@ class BatchReader {
     const PythonObject request_type_;
     const PythonObject tensor_type_;
     const PythonObject data_types_;
-    const PythonObject ndarray_;
     const PythonObject empty_;
     const PythonObject read_extras_;
     const PythonObject no_extras_;

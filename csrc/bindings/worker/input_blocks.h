@@ -1,11 +1,14 @@
 // The blocks of the server's memory that batches lie in: those of `worker/input_arena.py`, which
 // this finds again and gives back with fewer steps.
 //
-// Threads: confined(python). The arena's other users may look at its held blocks meanwhile.
+// Those that it found once it holds itself; the others the arena does, as those of other messages.
+//
+// Threads: confined(python), to the thread that runs the worker's batches.
 // Owns: references to every block that a batch ever lay in; the arena keeps these for good, too.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <unordered_map>
 
 #include "bindings/worker/attribute_names.h"
@@ -16,10 +19,11 @@ namespace tritonpy {
 class InputBlocks {
   public:
     struct Block {
-        PythonObject itself;
         PythonObject mapping;
         PythonObject arrays;  // to which goes what is made of it
         uint64_t at = 0;      // of its data in the mapping
+        uint64_t size = 0;    // from there to the mapping's end
+        uint64_t address = 0;  // of its data in this process
     };
 
     // `arena` is an InputArena; the names are borrowed. Throws PythonError.
@@ -31,16 +35,16 @@ class InputBlocks {
     // ValueError where there can be none.
     const Block& block(uint64_t place, uint64_t arena_size);
     // Gives back blocks, of the oldest few, that nothing refers to any more. Throws PythonError.
-    void release() const;
+    void release();
 
   private:
-    bool give_back_unused(const PythonObject& block) const;
+    static bool give_back_unused(const Block& block);
 
     const AttributeNames& names_;
     const PythonObject arena_;
-    const PythonObject held_;
-    const PythonObject not_lent_ = PythonObject::of(0);
+    const PythonObject held_by_arena_;
     std::unordered_map<uint64_t, Block> known_;  // by place
+    std::deque<const Block*> held_;              // of those, oldest first
 };
 
 }  // namespace tritonpy

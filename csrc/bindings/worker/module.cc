@@ -6,6 +6,7 @@
 #include <span>
 
 #include "bindings/worker/batch_link.h"
+#include "bindings/worker/numpy_array.h"
 #include "bindings/worker/python_object.h"
 
 namespace tritonpy {
@@ -116,6 +117,7 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_batch_link", nullptr, -1,    
 PyMODINIT_FUNC PyInit__batch_link() {
     using namespace tritonpy;
     return guarded([] {
+        import_numpy();
         PythonObject module = PythonObject::made(PyModule_Create(&definition));
         PythonObject type = PythonObject::made(PyType_FromSpec(&spec));
         if (PyModule_AddObject(module.get(), "BatchLink", type.get()) != 0) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "bindings/worker/loan_word.h"
+
 namespace tritonpy {
 
 namespace {
@@ -26,13 +28,13 @@ OutputBlocks::Block OutputBlocks::lend_from(std::deque<Block>& blocks, uint64_t 
     for (size_t looks = std::min(blocks.size(), kLooks); looks > 0 && !is_found; --looks) {
         blocks.push_back(std::move(blocks.front()));
         blocks.pop_front();
-        is_found = is_free(blocks.back());
+        is_found = !LoanWord(blocks.back().address).is_lent();
     }
     if (!is_found) {
         blocks.push_back(block_of(arena_.call(names_.cut, PythonObject::of(size))));
     }
     const Block& block = blocks.back();
-    block.words.set_at(block.word, lent_);
+    LoanWord(block.address).set_lent(true);
     return block;
 }
 
@@ -41,14 +43,8 @@ uint64_t OutputBlocks::arena_size() const {
 }
 
 OutputBlocks::Block OutputBlocks::block_of(const PythonObject& found) const {
-    return {found.attribute(names_.mapping), found.attribute(names_.words),
-            found.attribute(names_.word),
-            static_cast<Py_ssize_t>(found.attribute(names_.data_at).integer()),
+    return {static_cast<uint64_t>(found.attribute(names_.address).integer()),
             static_cast<uint64_t>(found.attribute(names_.data_place).integer())};
-}
-
-bool OutputBlocks::is_free(const Block& block) const {
-    return block.words.at(block.word).integer() == 0;
 }
 
 }  // namespace tritonpy

@@ -2,7 +2,7 @@
 // good: only this lends them, so it need not ask whether another thread does.
 //
 // Threads: confined(python), to the thread that runs the worker's batches.
-// Owns: references to the blocks; they stay the arena's memory.
+// Borrows: the arena's memory, which it keeps for good.
 // Limits: as many blocks as the server ever had at the same time. Those of more than 1 MiB the
 // arena lends, which gives their memory back when they are idle.
 #pragma once
@@ -21,11 +21,8 @@ namespace tritonpy {
 class OutputBlocks {
   public:
     struct Block {
-        PythonObject mapping;
-        PythonObject words;  // of the mapping
-        PythonObject word;   // of them, the one that says whether the server has the block
-        Py_ssize_t data_at = 0;
-        uint64_t data_place = 0;  // where the server knows it to be
+        uint64_t address = 0;  // of its data in this process
+        uint64_t place = 0;    // where the server knows that to be
     };
 
     // `arena` is an OutputArena; the names are borrowed.
@@ -43,11 +40,9 @@ class OutputBlocks {
   private:
     Block lend_from(std::deque<Block>& blocks, uint64_t size);
     Block block_of(const PythonObject& found) const;
-    bool is_free(const Block& block) const;
 
     const AttributeNames& names_;
     const PythonObject arena_;
-    const PythonObject lent_ = PythonObject::of(1);
     // Lent and free, by size; oldest loan first.
     std::array<std::deque<Block>, SharedArena::kClasses> blocks_;
 };

@@ -85,15 +85,6 @@ class PythonObject {
         }
         return size;
     }
-    // `object[key]`.
-    PythonObject at(const PythonObject& key) const {
-        return made(PyObject_GetItem(object_, key.object_));
-    }
-    void set_at(const PythonObject& key, const PythonObject& value) const {
-        if (PyObject_SetItem(object_, key.object_, value.object_) != 0) {
-            throw PythonError();
-        }
-    }
     // REQUIRES: a list.
     void append(const PythonObject& item) const {
         if (PyList_Append(object_, item.object_) != 0) {

@@ -23,6 +23,8 @@ from typing import Any, Final
 import numpy
 from numpy.typing import NDArray
 
+from tritonpy.worker.address import address_of, address_of_mapping
+
 # The first bytes hold one byte per open request: whether its client has gone.
 CANCEL_PAGE_SIZE: Final = 64 << 10
 NO_CANCEL_INDEX: Final = 0xFFFFFFFF
@@ -52,7 +54,7 @@ class InputBlock:
 
     def place_of(self, array: NDArray[Any]) -> int:
         """Return where the server knows the data of an array of this block to be."""
-        return self.place + _address_of(array) - self.address
+        return self.place + address_of(array) - self.address
 
 
 class InputArena:
@@ -103,7 +105,7 @@ class InputArena:
             if start == 0:
                 self._cancel_page = mapping
             words = memoryview(mapping).cast("I")
-            address = _address_of(numpy.frombuffer(mapping, numpy.uint8))
+            address = address_of_mapping(mapping)
             self._mappings.append((start, arena_size, mapping, words, address))
             self._mapped_end = arena_size
 
@@ -114,7 +116,7 @@ class InputArena:
         root: Any = array
         while isinstance(root.base, numpy.ndarray):
             root = root.base
-        for block in tuple(self.held):
+        for block in tuple(self._known.values()):
             if any(each is root for each in block.arrays):
                 # A small part would keep all the rest from being used again.
                 is_most = 2 * array.nbytes >= sum(each.nbytes for each in block.arrays)
@@ -142,10 +144,6 @@ class InputArena:
                 block.arrays.clear()
                 block.words[block.word] = 0
 
-    def held_count(self) -> int:
-        """Return how many blocks are not given back yet."""
-        return len(self.held)
-
     def is_cancelled(self, index: int) -> bool:
         """Whether the client of the request with this place in the cancel page has gone."""
         page = self._cancel_page
@@ -160,8 +158,3 @@ class InputArena:
         for array in [numpy.empty(1, numpy.uint8)]:
             count = getrefcount(array)
         return count
-
-
-def _address_of(array: NDArray[Any]) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address

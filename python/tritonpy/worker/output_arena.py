@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from typing import Final
 
+from tritonpy.worker.address import address_of_mapping
 from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.memory_limit import available_memory
 
@@ -27,14 +28,28 @@ IDLE_BYTES_MAX: Final = 64 * MEBIBYTE
 _UNCHECKED_GROWTH: Final = 16 * MEBIBYTE
 
 
+class _Segment:
+    """What the memory grew by at a time: the bytes of the file from `start` on."""
+
+    __slots__ = ("address", "mapping", "start", "words")
+
+    def __init__(self, fd: int, start: int, size: int) -> None:
+        self.start = start
+        self.mapping = mmap.mmap(fd, size, offset=start)
+        self.words = memoryview(self.mapping).cast("I")
+        self.address = address_of_mapping(self.mapping)
+
+
 class Block:
     """Memory of `size` bytes, header included, at `at` in `mapping`; `data_*` is behind the header.
 
-    `place` is where the server knows it to be. `lent_count` says which loan it is that is on: the
-    server may be done with one, and the block lent to it again.
+    `place` is where the server knows it to be, `address` where its data is in this process.
+    `lent_count` says which loan it is that is on: the server may be done with one, and the block
+    lent to it again.
     """
 
     __slots__ = (
+        "address",
         "at",
         "data_at",
         "data_place",
@@ -47,13 +62,14 @@ class Block:
         "words",
     )
 
-    def __init__(self, mapping: mmap.mmap, words: memoryview, start: int, at: int, size: int):
-        self.mapping = mapping
-        self.words = words
+    def __init__(self, segment: _Segment, at: int, size: int):
+        self.mapping = segment.mapping
+        self.words = segment.words
         self.at = at
         self.data_at = at + BLOCK_HEADER_SIZE
+        self.address = segment.address + self.data_at
         self.word = at >> 2
-        self.place = start + at
+        self.place = segment.start + at
         self.data_place = self.place + BLOCK_HEADER_SIZE
         self.size = size
         self.is_given_back = False
@@ -71,10 +87,8 @@ class OutputArena:
         self._fd = fd
         self._lock = threading.Lock()
         self.size = os.fstat(fd).st_size  # of the memory: what messages call arena_size
-        self._mapping: mmap.mmap | None = None
-        self._words = memoryview(b"")
-        self._segment_start = self.size
-        self._used = 0  # of the last segment
+        self._segment: _Segment | None = None  # the last
+        self._used = 0  # of that
         self._classes: list[deque[Block]] = [deque() for _ in range(_LARGEST_CLASS + 1)]
         self._large: deque[Block] = deque()
 
@@ -135,25 +149,24 @@ class OutputArena:
 
     def _cut(self, size: int) -> Block:
         """Take `size` bytes that were never used, in a new segment if need be."""
-        if self._mapping is None or self._used + size > len(self._mapping):
-            self._grow(size)
-        assert self._mapping is not None
-        block = Block(self._mapping, self._words, self._segment_start, self._used, size)
+        segment = self._segment
+        if segment is None or self._used + size > len(segment.mapping):
+            segment = self._segment = self._grown(size)
+            self._used = 0
+        block = Block(segment, self._used, size)
         self._used += size
         return block
 
-    def _grow(self, needed: int) -> None:
+    def _grown(self, needed: int) -> _Segment:
         """Append a segment; what is left of the last one is used no more."""
         ahead = min(self.size // 2, _UNCHECKED_GROWTH) if needed <= MEBIBYTE else 0
         wanted = max(needed, MEBIBYTE, ahead)
         size = -(-wanted // MEBIBYTE) * MEBIBYTE
         start = self.size
         self._reserve(start, size)
-        self._mapping = mmap.mmap(self._fd, size, offset=start)
-        self._words = memoryview(self._mapping).cast("I")
-        self._segment_start = start
-        self._used = 0
+        segment = _Segment(self._fd, start, size)
         self.size = start + size
+        return segment
 
     def _reserve(self, start: int, size: int) -> None:
         """Have the kernel set the memory aside now, so that writing to it cannot fail."""

@@ -158,17 +158,18 @@ def test_answers_are_framed_and_inputs_go_back(
     linked = Linked(kind, memory)
     lent = struct.pack("<I", 1)
     os.pwrite(memory.descriptors[0], lent, FIRST_BLOCK)
-    (request,) = linked.receive(memory.message(Request({0: fp32([1.0])})))
-    kept = request.inputs()[0].as_numpy()
-    del request
-    for is_kept in (True, False):
-        if not is_kept:
-            del kept
-        assert linked.link.answer(b"body") is True
-        assert linked.server.recv(100) == struct.pack("<IHH", 4, wire.EXECUTED, 0) + b"body"
-        word = os.pread(memory.descriptors[0], 4, FIRST_BLOCK)
-        assert (word == lent) == is_kept
-    assert memory.inputs.held_count() == 0
+    for _ in range(2):  # a block that is known is found on another way
+        (request,) = linked.receive(memory.message(Request({0: fp32([1.0])})))
+        kept = request.inputs()[0].as_numpy()
+        del request
+        for is_kept in (True, False):
+            if not is_kept:
+                del kept
+            assert linked.link.answer(b"body") is True
+            assert linked.server.recv(100) == struct.pack("<IHH", 4, wire.EXECUTED, 0) + b"body"
+            word = os.pread(memory.descriptors[0], 4, FIRST_BLOCK)
+            assert (word == lent) == is_kept
+        os.pwrite(memory.descriptors[0], lent, FIRST_BLOCK)
 
 
 def test_signals_are_seen_while_it_waits(memory: Memory) -> None:
