@@ -132,7 +132,7 @@ class ReturnSink final : public ResponseSink {
 void run_instance(Scheduler& scheduler) {
     Batch batch;
     std::vector<DroppedRequest> dropped;
-    while (scheduler.pull(0, batch, dropped).kind != Pull::Kind::kStopped) {
+    while (scheduler.pull(0, nullptr, batch, dropped).kind != Pull::Kind::kStopped) {
         for (std::unique_ptr<InferenceRequest>& request : batch.requests) {
             auto response = std::make_unique<InferenceResponse>();
             response->request = std::move(request);

@@ -106,6 +106,16 @@ class RequestExecutor {
     // requests that were taken could not be run, and were answered so. Never throws.
     virtual Status run(Batch& batch, RequestTrace& times) = 0;
 
+    // The same for a thread that must not block, in three steps. The first: false, and nothing is
+    // done, when only run can do it.
+    virtual Result<bool> try_start(Batch& /*batch*/, RequestTrace& /*times*/) { return false; }
+    // After that: what becomes readable when receive is due, until finish.
+    virtual int answer_descriptor() const { return -1; }
+    // Reads what is there, or waits for it. Whether finish is next.
+    virtual bool receive() { return true; }
+    // As run when it returns.
+    virtual Status finish(RequestTrace& /*times*/) { return Status(); }
+
     // Blocks while the model cannot run and it is likely that it soon can, at most for about
     // limits::kWorkerTickNs. Whether it can run.
     virtual bool wait_until_healthy() = 0;

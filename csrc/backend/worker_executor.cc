@@ -1,6 +1,7 @@
 #include "backend/worker_executor.h"
 
 #include <chrono>
+#include <climits>
 #include <system_error>
 #include <utility>
 
@@ -85,19 +86,55 @@ Status WorkerExecutor::execute(Batch&) {
     return internal_error("instance '" + instance_.name + "' takes requests, not batches");
 }
 
-// ---- the instance's thread
+// ---- whoever runs batches
 
 Status WorkerExecutor::run(Batch& batch, RequestTrace& times) {
+    TRITONPY_ASSIGN_OR_RETURN(const bool started,
+                              start(batch, times, limits::kMaxWorkerMessage));
+    if (!started) {
+        return invalid_arg("the requests to model '" + config_.model_name +
+                           "' have parameters or dimensions of more than " +
+                           std::to_string(limits::kMaxWorkerMessage) + " bytes");
+    }
+    while (!receive()) {
+    }
+    return finish(times);
+}
+
+// What is no longer than PIPE_BUF fits into a pipe that the worker has emptied.
+Result<bool> WorkerExecutor::try_start(Batch& batch, RequestTrace& times) {
+    if (inputs_size(batch.requests) > limits::kMaxGuestInputs) {
+        return false;
+    }
+    return start(batch, times, PIPE_BUF);
+}
+
+Result<bool> WorkerExecutor::start(Batch& batch, RequestTrace& times, size_t most_bytes) {
     Session session = session_now();
     if (session == nullptr) {
         return unavailable(unhealthy_text());
     }
     TRITONPY_RETURN_IF_ERROR(open_.reserve(batch.requests.size(), keys_));
-    if (Status status = send_execute(*session, batch, times); !status.ok()) {
+    Result<bool> sent = send_execute(*session, batch, times, most_bytes);
+    if (sent.ok() && sent.value()) {
+        running_ = std::move(session);
+    } else {
         open_.give_up(keys_);
-        return status;
     }
-    Result<ExecutedMessage> executed = receive_executed(*session);
+    return sent;
+}
+
+bool WorkerExecutor::receive() {
+    MessageStream& stream = running_->execute_stream();
+    const bool is_open = stream.receive(true);
+    executed_ = stream.next();
+    return executed_ || !is_open || stream.broken();
+}
+
+Status WorkerExecutor::finish(RequestTrace& times) {
+    const Session session = std::exchange(running_, nullptr);
+    execute_start_ns_.store(0, std::memory_order_relaxed);
+    Result<ExecutedMessage> executed = take_executed(*session);
     times.compute_output_start_ns = now_ns();
     if (executed.ok() && !executed.value().failure.ok()) {
         for (const OpenRequestKey& key : keys_) {
@@ -119,7 +156,8 @@ WorkerExecutor::Session WorkerExecutor::session_now() {
     return session_;
 }
 
-Status WorkerExecutor::send_execute(WorkerSession& session, Batch& batch, RequestTrace& times) {
+Result<bool> WorkerExecutor::send_execute(WorkerSession& session, Batch& batch,
+                                          RequestTrace& times, size_t most_bytes) {
     BlockPlace place;
     SharedArena::Block block;
     if (uint64_t size = inputs_size(batch.requests); size > 0) {
@@ -139,13 +177,11 @@ Status WorkerExecutor::send_execute(WorkerSession& session, Batch& batch, Reques
     }
     encode_execute(batch.requests, keys_, inputs_, config_.outputs, place,
                    execute_message_);
-    if (execute_message_.size() > limits::kMaxWorkerMessage) {
+    if (execute_message_.size() > most_bytes) {
         if (place.offset != 0) {
             session.inputs().take_back(block);
         }
-        return invalid_arg("the requests to model '" + config_.model_name +
-                           "' have parameters or dimensions of more than " +
-                           std::to_string(limits::kMaxWorkerMessage) + " bytes");
+        return false;
     }
     for (size_t index = 0; index < batch.requests.size(); ++index) {
         open_.put(keys_[index], std::move(batch.requests[index]));
@@ -155,7 +191,7 @@ Status WorkerExecutor::send_execute(WorkerSession& session, Batch& batch, Reques
     wake_keeper_for_ticks();
     // A failure shows again when the answer is read.
     (void)session.execute_stream().send(execute_message_);
-    return Status();
+    return true;
 }
 
 void WorkerExecutor::wake_keeper_for_ticks() {
@@ -165,16 +201,11 @@ void WorkerExecutor::wake_keeper_for_ticks() {
     }
 }
 
-Result<ExecutedMessage> WorkerExecutor::receive_executed(WorkerSession& session) {
-    MessageStream& stream = session.execute_stream();
-    std::optional<MessageStream::Message> message;
-    while (!(message = stream.next())) {
-        if (stream.broken() || !stream.receive(true)) {
-            execute_start_ns_.store(0, std::memory_order_relaxed);
-            return lost_error(session);
-        }
+Result<ExecutedMessage> WorkerExecutor::take_executed(WorkerSession& session) {
+    const auto message = std::exchange(executed_, std::nullopt);
+    if (!message) {
+        return lost_error(session);
     }
-    execute_start_ns_.store(0, std::memory_order_relaxed);
     if (message->kind != WorkerMessageKind::kExecuted) {
         return internal_error("malformed message of a worker: EXECUTED was due");
     }

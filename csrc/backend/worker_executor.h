@@ -1,14 +1,14 @@
 // Models that are Python programs, each instance in a process of its own: the executor at the
 // server's end.
 //
-// Two threads serve an instance. Its own thread runs batches in lock-step with the worker: it
-// copies the inputs into one block of shared memory, writes EXECUTE, reads EXECUTED on the same
-// socket and hands the answers over, which borrow the worker's memory; no other thread takes part.
-// The keeper does everything else: it launches the worker (and so is the thread with whose end the
-// kernel ends the worker), takes late responses and the model's own calls, tells the worker which
-// clients have gone, ends an execution that takes too long, and when the worker dies fails what it
-// had and starts it again. A worker that had executed something starts again at once; one that dies
-// young is given longer and longer to come back.
+// Two threads serve an instance. Its own thread, or a guest in its place, runs batches in lock-step
+// with the worker: it copies the inputs into one block of shared memory, writes EXECUTE, reads
+// EXECUTED and hands the answers over, which borrow the worker's memory; no other thread takes
+// part. The keeper does everything else: it launches the worker (and so is the thread with whose
+// end the kernel ends the worker), takes late responses and the model's own calls, tells the worker
+// which clients have gone, ends an execution that takes too long, and when the worker dies fails
+// what it had and starts it again. A worker that had executed something starts again at once; one
+// that dies young is given longer and longer to come back.
 //
 // Threads: confined(instance), except healthy and hopeless (thread-safe); the keeper is inside.
 // Owns: the keeper's thread, the session with the worker, the requests that it has.
@@ -58,6 +58,10 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
 
     void open(ResponseOutlet& outlet) override { open_.open(outlet); }
     Status run(Batch& batch, RequestTrace& times) override;
+    Result<bool> try_start(Batch& batch, RequestTrace& times) override;
+    int answer_descriptor() const override { return running_->execute_stream().descriptor(); }
+    bool receive() override;
+    Status finish(RequestTrace& times) override;
     bool wait_until_healthy() override;
     bool hopeless() const override { return state_.load() == State::kFailing; }
     uint64_t deaths() const override { return lost_lives_.load(); }
@@ -72,10 +76,13 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
         kStopped,
     };
 
-    // ---- the instance's thread
+    // ---- whoever runs batches
     Session session_now();
-    Status send_execute(WorkerSession& session, Batch& batch, RequestTrace& times);
-    Result<ExecutedMessage> receive_executed(WorkerSession& session);
+    // Sends EXECUTE, if it has no more than that many bytes; else nothing was done: false.
+    Result<bool> start(Batch& batch, RequestTrace& times, size_t most_bytes);
+    Result<bool> send_execute(WorkerSession& session, Batch& batch, RequestTrace& times,
+                              size_t most_bytes);
+    Result<ExecutedMessage> take_executed(WorkerSession& session);
     Status hand_over(WorkerSession& session, ExecutedMessage message);
     void wake_keeper_for_ticks();
 
@@ -109,6 +116,8 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
     OpenRequests open_;
     WorkerCalls calls_;
     std::vector<OpenRequestKey> keys_;  // of the batch that runs
+    Session running_;                   // where it runs; else null
+    std::optional<MessageStream::Message> executed_;  // its answer, once that is there
     Bytes execute_message_;
 
     std::atomic<State> state_{State::kStarting};  // written under mutex_

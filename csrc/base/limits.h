@@ -130,6 +130,8 @@ inline constexpr size_t kMaxSharedArena = size_t{64} << 30;
 inline constexpr size_t kMaxIdleArena = size_t{64} << 20;
 // One message of a worker, without the tensor bytes, which lie in shared memory.
 inline constexpr size_t kMaxWorkerMessage = size_t{64} << 20;
+// Tensor bytes that a thread which must not block copies for a worker.
+inline constexpr size_t kMaxGuestInputs = size_t{64} << 10;
 // Requests that one worker has taken and not answered, and inferences that it asked for itself.
 inline constexpr size_t kMaxOpenRequests = 65536;
 inline constexpr size_t kMaxWorkerCalls = 4096;

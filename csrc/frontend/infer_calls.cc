@@ -20,7 +20,7 @@ InferCall& call_of(uint64_t tag) {
 }  // namespace
 
 InferCalls::InferCalls(EventLoop& loop, InferenceServer& server)
-    : loop_(loop), server_(server), delivered_(loop.wakeup()) {
+    : loop_(loop), server_(server), driven_(loop), delivered_(loop.wakeup()) {
     loop.add_source(*this);
 }
 
@@ -55,7 +55,7 @@ Result<InferCall*> InferCalls::submit(std::unique_ptr<InferenceRequest> request,
     if (unwoken_++ == 0) {
         loop_.call_at_turn_end(*this);
     } else if (unwoken_ % limits::kMaxUnwoken == 0) {
-        wakes_.wake_all();
+        wakes_.wake_all(driven_);
     }
     return call.release();  // call_of finds it again; drain owns it from the final response on
 }
@@ -69,7 +69,10 @@ void InferCalls::ask_to_stop(InferCall& call) {
     call.cancellation_->requested.store(true, std::memory_order_relaxed);
 }
 
-void InferCalls::close_and_wait() { in_flight_.close_and_wait(); }
+void InferCalls::close_and_wait() {
+    driven_.hand_back_all();
+    in_flight_.close_and_wait();
+}
 
 void InferCalls::deliver(std::unique_ptr<InferenceResponse> response) {
     bool final = response->final;
@@ -102,7 +105,7 @@ bool InferCalls::arm() { return delivered_.arm(); }
 
 void InferCalls::on_turn_end() {
     unwoken_ = 0;
-    wakes_.wake_all();
+    wakes_.wake_all(driven_);
 }
 
 void InferCalls::give_back(std::unique_ptr<InferCall> call) {

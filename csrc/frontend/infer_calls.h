@@ -5,7 +5,8 @@
 // connections and streams can be freed at once while their requests still run.
 //
 // Instances are woken at the end of the turn in which requests were submitted, so that what many
-// sockets brought runs as one batch.
+// sockets brought runs as one batch. One that sleeps, and whose model runs elsewhere, the io thread
+// drives itself.
 //
 // Threads: deliver is thread-safe; everything else is confined(io).
 // Owns: calls until their final response. Borrows: the server, which has answered everything before
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/gate.h"
+#include "frontend/driven_instances.h"
 #include "frontend/event_loop.h"
 #include "infer/response.h"
 #include "queue/inbox.h"
@@ -76,6 +78,7 @@ class InferCalls final : public ResponseSink, public LoopSource, public TurnEnd 
 
     EventLoop& loop_;
     InferenceServer& server_;
+    DrivenInstances driven_;
     DeferredWakes wakes_;  // of models that got requests in this turn
     size_t unwoken_ = 0;   // those requests
     Gate in_flight_;

@@ -41,6 +41,13 @@ class DeferredWakes {
         }
         models_.clear();
     }
+    // The same from the thread of `host`.
+    void wake_all(InstanceHost& host) {
+        for (ModelRef& model : models_) {
+            model->wake(host);
+        }
+        models_.clear();
+    }
 
     // While it lives, requests that models make on this thread (steps of ensembles) join `wakes`.
     class Burst {

@@ -24,6 +24,19 @@ std::vector<std::unique_ptr<ModelInstance>> InstanceSet::take_out(
     return taken;
 }
 
+ModelInstance* InstanceSet::take_seat(bool& all_driven) const {
+    std::shared_lock lock(mutex_);
+    all_driven = true;
+    for (const auto& instance : instances_) {
+        const InstanceSeat::Driver driver = instance->try_take_seat();
+        if (driver == InstanceSeat::Driver::kNobody) {
+            return instance.get();
+        }
+        all_driven = all_driven && driver == InstanceSeat::Driver::kGuest;
+    }
+    return nullptr;
+}
+
 bool InstanceSet::any_healthy() const {
     std::shared_lock lock(mutex_);
     return std::ranges::any_of(instances_,

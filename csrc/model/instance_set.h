@@ -28,6 +28,10 @@ class InstanceSet {
     // REQUIRES: nobody adds or takes out as long as it is looked at.
     std::span<const std::unique_ptr<ModelInstance>> all() const { return instances_; }
 
+    // Takes the seat of one whose thread sleeps. Null: there is none; `all_driven` says whether
+    // that is because all of them have guests, who call their threads when they leave.
+    ModelInstance* take_seat(bool& all_driven) const;
+
     bool any_healthy() const;
     bool any_hopeful() const;
     // OK when every instance can run; unavailable, naming one that cannot.

@@ -466,6 +466,16 @@ Status Model::admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& w
     return Status();
 }
 
+void Model::wake(InstanceHost& host) {
+    bool all_driven = false;
+    ModelInstance* const instance = may_fall_ill_ ? instances_.take_seat(all_driven) : nullptr;
+    if (instance != nullptr) {
+        instance->drive(host);
+    } else if (!all_driven) {
+        intake_->wake();
+    }
+}
+
 Status Model::infer(std::unique_ptr<InferenceRequest>& request) {
     bool wake_due = false;
     Status queued = infer(request, wake_due);

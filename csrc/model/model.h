@@ -103,6 +103,8 @@ class Model final : private LookupHost {
     // REQUIRES: the caller holds a ModelRef, until it has called wake where that is due.
     Status infer(std::unique_ptr<InferenceRequest>& request, bool& wake_due);
     void wake() { intake_->wake(); }
+    // The same from a thread that can be the host of an instance, and must not block.
+    void wake(InstanceHost& host);
     // The two at once.
     Status infer(std::unique_ptr<InferenceRequest>& request);
 

@@ -21,7 +21,8 @@ ModelInstance::ModelInstance(const InstanceSpec& spec, size_t index,
       outlet_(context.identity, context.scheduler, context.stats, cell_, context.in_flight,
               context.clock),
       executor_(std::move(executor)),
-      requests_(executor_->request_executor()) {
+      requests_(executor_->request_executor()),
+      takes_guests_(requests_ != nullptr && !context.scheduler.has_lanes()) {
     if (requests_ != nullptr) {
         requests_->open(outlet_);
     }
@@ -88,9 +89,9 @@ void ModelInstance::loop() {
         if (requests_ != nullptr) {
             wait_until_healthy();
         }
-        pull = context_.scheduler.pull(index_, batch_, dropped_);
+        pull = context_.scheduler.pull(index_, takes_guests_ ? &seat_ : nullptr, batch_, dropped_);
         answer_dropped();
-        if (busy() && requests_ != nullptr) {
+        if (requests_ != nullptr && busy() && !running_) {
             wait_until_healthy();  // which may refuse the batch
         }
         if (busy()) {
@@ -128,6 +129,9 @@ void ModelInstance::run_until_stopped() {
 }
 
 void ModelInstance::begin() {
+    if (running_) {
+        return;  // a guest has done it
+    }
     stamp(&RequestTrace::compute_start_ns);
     if (requests_ != nullptr) {
         return;  // which takes them as they are
@@ -141,14 +145,20 @@ void ModelInstance::begin() {
 }
 
 void ModelInstance::complete_requests() {
-    RequestTrace times = batch_.requests.front()->trace;
-    const int64_t rows = batch_.rows;
     DeferredWakes wakes;
     DeferredWakes::Burst burst(wakes);  // its answers come together, when all have run
-    Status status = requests_->run(batch_, times);
+    RequestTrace times = running_ ? *running_ : batch_.requests.front()->trace;
+    while (running_ && !requests_->receive()) {
+    }
+    const Status status = running_ ? requests_->finish(times) : requests_->run(batch_, times);
+    end_requests(status, times);
+}
+
+void ModelInstance::end_requests(const Status& status, RequestTrace times) {
+    running_.reset();
     if (status.ok()) {
         times.compute_end_ns = context_.clock.now_ns();
-        cell_.count_execution(rows, times);
+        cell_.count_execution(batch_.rows, times);
     } else {
         refuse_batch(status);
     }
@@ -265,6 +275,65 @@ void ModelInstance::stamp(int64_t RequestTrace::*station) {
     int64_t now_ns = context_.clock.now_ns();
     for (auto& request : batch_.requests) {
         request->trace.*station = now_ns;
+    }
+}
+
+// ---- a guest
+
+void ModelInstance::drive(InstanceHost& host) {
+    if (!executor_->healthy() || requests_->deaths() != seen_deaths_) {
+        seat_.hand_back({});  // its thread knows what is to be done
+        return;
+    }
+    const Pull pull =
+        context_.scheduler.try_pull(index_, context_.clock.now_ns(), batch_, dropped_);
+    answer_dropped();
+    switch (pull.kind) {
+        case Pull::Kind::kBatch:
+            if (std::optional<Pull> rest = start_batch(host)) {
+                seat_.hand_back(*rest);
+            }
+            return;
+        case Pull::Kind::kIdle:
+            seat_.give_up();
+            return;
+        case Pull::Kind::kWait:
+            seat_.hand_back({});  // for a sleep that ends in time
+            return;
+        case Pull::Kind::kStopped:
+            seat_.hand_back(pull);
+            return;
+    }
+}
+
+std::optional<Pull> ModelInstance::start_batch(InstanceHost& host) {
+    begin();
+    RequestTrace times = batch_.requests.front()->trace;
+    const Result<bool> started = requests_->try_start(batch_, times);
+    if (!started.ok()) {
+        end_requests(started.status(), times);
+        context_.scheduler.executed(index_);
+        return Pull{};
+    }
+    if (!started.value()) {
+        return Pull{.kind = Pull::Kind::kBatch};
+    }
+    running_ = times;
+    if (!host.watch(*this)) {
+        return Pull{.kind = Pull::Kind::kBatch};
+    }
+    return std::nullopt;
+}
+
+void ModelInstance::finish() {
+    RequestTrace times = *running_;
+    const Status status = requests_->finish(times);
+    end_requests(status, times);
+    context_.scheduler.executed(index_);
+    if (status.ok()) {
+        seat_.give_up();
+    } else {
+        seat_.hand_back({});  // perhaps the model has died
     }
 }
 

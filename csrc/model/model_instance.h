@@ -9,9 +9,11 @@
 // instance's outlet; the instance only sees to what that executor could not take. While its model
 // cannot run, an instance leaves the queue to its siblings; when none of them can and its own does
 // not come back, it pulls all the same, so that what is queued is refused and does not wait for
-// ever.
+// ever. While its thread sleeps over an empty queue, an io thread that brings it something may
+// drive it as a guest (instance_guest.h).
 //
-// Threads: confined(instance): its own thread after start(), else whoever steps it.
+// Threads: confined(instance): its own thread after start() or a guest in its place, else whoever
+// steps it.
 // Owns: the executor, the thread, and the batch while it runs.
 // Invariants: 1. every request that comes out of a pull is handed to the scheduler's deliver
 //                exactly once, in a final response (by the outlet, where there is one);
@@ -37,8 +39,10 @@
 #include "memory/block_pool.h"
 #include "model/dropped_requests.h"
 #include "model/in_flight_count.h"
+#include "model/instance_guest.h"
 #include "model/model_stats.h"
 #include "model/request_outlet.h"
+#include "scheduler/instance_seat.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence_config.h"
 
@@ -60,14 +64,14 @@ struct InstanceContext {
     const std::vector<SequenceState>& states;  // what requests of a sequence leave to the next
 };
 
-class ModelInstance {
+class ModelInstance final : private DrivenInstance {
   public:
     // `index`: its number among the instances that are scheduled. Loader only: takes a statistics
     // cell of its model, until it goes.
     ModelInstance(const InstanceSpec& spec, size_t index, std::unique_ptr<Executor> executor,
                   const InstanceContext& context);
     // REQUIRES: never started, or joined.
-    ~ModelInstance();
+    ~ModelInstance() override;
     ModelInstance(const ModelInstance&) = delete;
     ModelInstance& operator=(const ModelInstance&) = delete;
 
@@ -88,13 +92,19 @@ class ModelInstance {
         return healthy() || (requests_ != nullptr && !requests_->hopeless());
     }
 
+    // Who drives it; kNobody: the caller is now its guest, and drive is next. Thread-safe.
+    InstanceSeat::Driver try_take_seat() { return seat_.try_take(); }
+    // Runs what is queued, as far as that is to be done without blocking: `host` or the instance's
+    // thread does the rest, and the instance may be gone when this returns.
+    void drive(InstanceHost& host);
+
     // Takes a batch if there is one now and gathers its inputs; answers dropped requests. Returns
     // what the scheduler said. REQUIRES: not started; busy() is false.
     Pull take();
     // Runs the batch taken and hands over its responses. REQUIRES: busy().
     void complete();
     // A batch was taken and is not completed.
-    bool busy() const { return !batch_.requests.empty(); }
+    bool busy() const { return running_ || !batch_.requests.empty(); }
     // take, and complete if that took a batch. REQUIRES: as take.
     Pull run_once();
     // Completes the batch taken, if any, and runs what is queued for it. REQUIRES: not started;
@@ -109,12 +119,22 @@ class ModelInstance {
     void begin();
     Status execute();
     void complete_requests();
+    void end_requests(const Status& status, RequestTrace times);
     void complete_gathered();
     void discard_nulls();
     void answer_dropped();
     void answer_failed(const Status& status, FailureReason reason);
     void answer_executed();
     void stamp(int64_t RequestTrace::* station);
+
+    // ---- a guest
+    // Starts the batch taken, if it can and `host` will hear of its end; what else the instance's
+    // thread is to be told.
+    std::optional<Pull> start_batch(InstanceHost& host);
+    int answer_descriptor() const override { return requests_->answer_descriptor(); }
+    bool receive() override { return requests_->receive(); }
+    void finish() override;
+    void hand_back() override { seat_.hand_back({.kind = Pull::Kind::kBatch}); }
 
     const InstanceSpec spec_;
     const size_t index_;
@@ -123,6 +143,8 @@ class ModelInstance {
     RequestOutlet outlet_;  // before the executor, which uses it to its end
     const std::unique_ptr<Executor> executor_;
     RequestExecutor* const requests_;  // executor_, when it is of that sort
+    const bool takes_guests_;          // who need not block, nor know whose a request is
+    InstanceSeat seat_;                // of whoever uses what follows
     std::atomic<bool> stopping_{false};  // relaxed: a look later is fine
 
     // What the scheduler was told of the model.
@@ -130,7 +152,8 @@ class ModelInstance {
     bool was_healthy_ = true;
 
     Batch batch_;
-    Status gathered_;  // of batch_'s inputs
+    std::optional<RequestTrace> running_;  // its times, if a guest has started it
+    Status gathered_;                      // of batch_'s inputs
     std::vector<DroppedRequest> dropped_;
     std::vector<std::vector<Tensor>> outputs_of_request_;
 

@@ -71,9 +71,9 @@ size_t DynamicBatcher::queued() const {
 
 // ---- instances
 
-Pull DynamicBatcher::pull(size_t instance, Batch& batch,
+Pull DynamicBatcher::pull(size_t instance, InstanceSeat* seat, Batch& batch,
                           std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(idle_instances_, dropped, [&] {
+    return pull_when_due(idle_instances_, seat, dropped, [&] {
         return try_pull(instance, clock_.now_ns(), batch, dropped);
     });
 }

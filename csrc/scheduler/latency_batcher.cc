@@ -123,8 +123,9 @@ size_t LatencyBatcher::queued() const {
 
 // ---- instances
 
-Pull LatencyBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(idle_instances_, dropped, [&] {
+Pull LatencyBatcher::pull(size_t instance, InstanceSeat* seat, Batch& batch,
+                          std::vector<DroppedRequest>& dropped) {
+    return pull_when_due(idle_instances_, seat, dropped, [&] {
         return try_pull(instance, clock_.now_ns(), batch, dropped);
     });
 }
@@ -229,7 +230,7 @@ int64_t LatencyBatcher::first_refused_ns() {
 }
 
 Pull LatencyBatcher::expire(std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(watch_, dropped,
+    return pull_when_due(watch_, nullptr, dropped,
                          [&] { return try_expire(clock_.now_ns(), dropped); });
 }
 

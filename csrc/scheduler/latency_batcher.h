@@ -51,7 +51,8 @@ class LatencyBatcher final : public Scheduler {
     void wake() override;
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
-    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, InstanceSeat* seat, Batch& batch,
+              std::vector<DroppedRequest>& dropped) override;
     bool lets_instances_change() const override { return true; }
     void dismiss(size_t instance, int64_t until_ns) override;
     void executed(size_t instance) override;

@@ -90,7 +90,7 @@ Pull LimitedScheduler::try_pull(size_t instance, int64_t now_ns, Batch& batch,
     return look(instance, now_ns, batch, dropped);
 }
 
-Pull LimitedScheduler::pull(size_t instance, Batch& batch,
+Pull LimitedScheduler::pull(size_t instance, InstanceSeat* /*seat*/, Batch& batch,
                             std::vector<DroppedRequest>& dropped) {
     const size_t dropped_before = dropped.size();
     int64_t deadline_ns = RateLimiter::kNever;

@@ -51,7 +51,8 @@ class LimitedScheduler final : public Scheduler, private InstanceBell {
     void wake() override;
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
-    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, InstanceSeat* seat, Batch& batch,
+              std::vector<DroppedRequest>& dropped) override;
     bool has_sequence(const CorrelationId& id) const override { return inner_->has_sequence(id); }
     size_t open_sequences() const override { return inner_->open_sequences(); }
     // What instances will need that come behind those that there are. Errors as RateLimiter::add.

@@ -64,8 +64,9 @@ size_t PolicyBatcher::queued() const {
 
 // ---- instances
 
-Pull PolicyBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(idle_instances_, dropped, [&] {
+Pull PolicyBatcher::pull(size_t instance, InstanceSeat* seat, Batch& batch,
+                         std::vector<DroppedRequest>& dropped) {
+    return pull_when_due(idle_instances_, seat, dropped, [&] {
         return try_pull(instance, clock_.now_ns(), batch, dropped);
     });
 }
@@ -152,7 +153,7 @@ void PolicyBatcher::walk(std::vector<DroppedRequest>& dropped) {
 // ---- the watch
 
 Pull PolicyBatcher::expire(std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(watch_, dropped,
+    return pull_when_due(watch_, nullptr, dropped,
                          [&] { return try_expire(clock_.now_ns(), dropped); });
 }
 

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "queue/parking.h"
+#include "scheduler/instance_seat.h"
 #include "scheduler/scheduler.h"
 
 namespace tritonpy {
@@ -21,10 +23,12 @@ inline Pull pull_again_at(int64_t time_ns) {
 }
 
 // Calls `look`, which answers as Scheduler::try_pull does, until it says kBatch or kStopped or has
-// put something into `dropped`, and sleeps in `parking` between looks. kIdle when `dropped` alone
-// gained requests. Timed sleeps are on the steady clock.
+// put something into `dropped`, and sleeps in `parking` between looks, for which it leaves `seat`
+// (null: there is none). kIdle when `dropped` alone gained requests; what a guest says that the
+// pull ends with. Timed sleeps are on the steady clock.
 template <typename Look>
-Pull pull_when_due(Parking& parking, const std::vector<DroppedRequest>& dropped, Look look) {
+Pull pull_when_due(Parking& parking, InstanceSeat* seat,
+                   const std::vector<DroppedRequest>& dropped, Look look) {
     const size_t dropped_before = dropped.size();
     const auto is_answer = [&](const Pull& pull) {
         return pull.kind == Pull::Kind::kBatch || pull.kind == Pull::Kind::kStopped ||
@@ -36,10 +40,16 @@ Pull pull_when_due(Parking& parking, const std::vector<DroppedRequest>& dropped,
             const Parking::Ticket ticket = parking.prepare();
             answer = look();  // for what came before the ticket
             if (!is_answer(answer)) {
+                if (seat != nullptr) {
+                    seat->leave(parking);
+                }
                 if (answer.kind == Pull::Kind::kWait) {
                     parking.wait_until(ticket, answer.wait_until_ns);
                 } else {
                     parking.wait(ticket);
+                }
+                if (std::optional<Pull> told = seat == nullptr ? std::nullopt : seat->take_back()) {
+                    return *told;
                 }
                 continue;
             }

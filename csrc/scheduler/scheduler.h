@@ -52,6 +52,8 @@ class InstanceBell {
     virtual void ring(size_t instance) = 0;
 };
 
+class InstanceSeat;
+
 class Scheduler : public RequestIntake {
   public:
     // The decision at `now_ns` for the instance of that number, counted from 0 over the instances
@@ -61,8 +63,10 @@ class Scheduler : public RequestIntake {
                           std::vector<DroppedRequest>& dropped) = 0;
 
     // Instance threads: blocks until try_pull would not say kIdle or kWait, and calls it; so the
-    // answer is kBatch, kStopped, or kIdle when only `dropped` gained requests.
-    virtual Pull pull(size_t instance, Batch& batch,
+    // answer is kBatch, kStopped, or kIdle when only `dropped` gained requests. May leave `seat`
+    // (null: guests are not welcome) while it sleeps; then the answer may also be a guest's, who
+    // pulled into the same `batch`.
+    virtual Pull pull(size_t instance, InstanceSeat* seat, Batch& batch,
                       std::vector<DroppedRequest>& dropped) = 0;
 
     // Whether each instance has requests of its own, which no sibling can run. Where so, `bell`

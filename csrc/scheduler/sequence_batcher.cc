@@ -161,8 +161,9 @@ void SequenceBatcher::wake() {
 
 // ---- instances
 
-Pull SequenceBatcher::pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(lane_of(instance).parking, dropped, [&] {
+Pull SequenceBatcher::pull(size_t instance, InstanceSeat* seat, Batch& batch,
+                           std::vector<DroppedRequest>& dropped) {
+    return pull_when_due(lane_of(instance).parking, seat, dropped, [&] {
         return try_pull(instance, clock_.now_ns(), batch, dropped);
     });
 }
@@ -350,7 +351,7 @@ Pull SequenceBatcher::take_oldest(size_t instance, int64_t now_ns, Batch& batch)
 // ---- the watch
 
 Pull SequenceBatcher::expire(std::vector<DroppedRequest>& dropped) {
-    return pull_when_due(watch_, dropped,
+    return pull_when_due(watch_, nullptr, dropped,
                          [&] { return try_expire(clock_.now_ns(), dropped); });
 }
 

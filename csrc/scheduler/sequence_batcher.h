@@ -62,7 +62,8 @@ class SequenceBatcher final : public Scheduler {
     void wake() override;
     Pull try_pull(size_t instance, int64_t now_ns, Batch& batch,
                   std::vector<DroppedRequest>& dropped) override;
-    Pull pull(size_t instance, Batch& batch, std::vector<DroppedRequest>& dropped) override;
+    Pull pull(size_t instance, InstanceSeat* seat, Batch& batch,
+              std::vector<DroppedRequest>& dropped) override;
     bool has_lanes() const override { return true; }
     void set_bell(InstanceBell& bell) override { bell_ = &bell; }
     bool lets_instances_change() const override;

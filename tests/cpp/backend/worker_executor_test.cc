@@ -6,8 +6,11 @@
 #include "backend/worker_executor.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <memory>
+#include <semaphore>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +56,6 @@ struct WorkerExecutorTest : ::testing::Test {
         for (auto& request : requests) {
             batch.add(std::move(request));
         }
-        RequestTrace times;
         Status status = executor->run(batch, times);
         left = batch.requests.size();
         return status;
@@ -62,6 +64,16 @@ struct WorkerExecutorTest : ::testing::Test {
         std::vector<std::unique_ptr<InferenceRequest>> requests;
         requests.push_back(make_rows_request(1, nullptr, tag));
         return run(std::move(requests));
+    }
+    static Batch batch_of(int64_t rows, uint64_t tag) {
+        Batch batch;
+        batch.add(make_rows_request(rows, nullptr, tag));
+        return batch;
+    }
+    bool try_start(Batch& batch) {
+        const Result<bool> started = executor->try_start(batch, times);
+        EXPECT_TRUE(started.ok()) << started.status().message();
+        return started.value();
     }
     // Runs one request; for a worker that was just started again.
     void run_when_healthy(uint64_t tag) {
@@ -82,6 +94,7 @@ struct WorkerExecutorTest : ::testing::Test {
     FakeLauncher launcher;
     CollectingOutlet outlet;
     size_t left = 0;
+    RequestTrace times;
     std::unique_ptr<WorkerExecutor> executor;
 };
 
@@ -446,6 +459,73 @@ TEST_F(WorkerExecutorTest, nonsense_costs_the_worker_its_life_and_its_requests) 
         executor.reset();
         EXPECT_EQ(own.launches(), 2u) << wrong.name;
     }
+}
+
+// ---- for threads that must not block
+
+TEST_F(WorkerExecutorTest, a_small_batch_runs_in_steps) {
+    start(echo_script);
+    Batch batch = batch_of(1, 5);
+    ASSERT_TRUE(try_start(batch));
+    EXPECT_TRUE(batch.requests.empty());
+    pollfd answer{executor->answer_descriptor(), POLLIN, 0};
+    ASSERT_EQ(poll(&answer, 1, -1), 1);
+    ASSERT_TRUE(executor->receive());
+    EXPECT_TRUE(executor->finish(times).ok());
+    EXPECT_EQ(values(outlet.take(1)[0]), (Floats{5}));
+    EXPECT_EQ(times.compute_output_start_ns, clock.now_ns());
+}
+
+TEST_F(WorkerExecutorTest, what_might_block_is_not_started) {
+    start(echo_script);
+    Batch large = batch_of(20'000, 0);  // rows: more than 64 KiB of inputs
+    Batch wordy = batch_of(1, 0);       // more than a pipe is sure to take
+    wordy.requests[0]->parameters = {{"p", std::string(5'000, 'p')}};
+    for (Batch* batch : {&large, &wordy}) {
+        EXPECT_FALSE(try_start(*batch));
+        ASSERT_EQ(batch->requests.size(), 1u);
+        EXPECT_TRUE(executor->run(*batch, times).ok());
+        EXPECT_TRUE(outlet.take(1)[0].response->status.ok());
+    }
+}
+
+TEST_F(WorkerExecutorTest, an_answer_may_come_in_pieces) {
+    std::binary_semaphore may_go_on{0};
+    start([&](FakeWorker& worker) {
+        worker.read_execute();
+        Bytes message;
+        MessageWriter out(message);
+        Envelope executed(message, WorkerMessageKind::kExecuted);
+        out.number(uint32_t{0});
+        out.number(uint32_t{1});
+        out.number(worker.outputs().size());
+        out.number(uint32_t{2});  // rescheduled
+        executed.finish();
+        const std::span<const std::byte> all(message);
+        (void)worker.execute_stream().send(all.first(5));
+        may_go_on.acquire();
+        (void)worker.execute_stream().send(all.subspan(5));
+        worker.read_execute();
+    });
+    Batch batch = batch_of(1, 1);
+    ASSERT_TRUE(try_start(batch));
+    EXPECT_FALSE(executor->receive());
+    may_go_on.release();
+    EXPECT_TRUE(executor->receive());
+    EXPECT_TRUE(executor->finish(times).ok());
+    EXPECT_TRUE(outlet.take(1)[0].rescheduled);
+}
+
+TEST_F(WorkerExecutorTest, a_worker_that_dies_between_the_steps_fails_what_it_had) {
+    launcher.add([](FakeWorker& worker) { worker.read_execute(); });
+    start(echo_script);
+    Batch batch = batch_of(1, 1);
+    ASSERT_TRUE(try_start(batch));
+    EXPECT_TRUE(executor->receive());
+    EXPECT_EQ(executor->finish(times), kUnhealthy);
+    EXPECT_EQ(outlet.take(1)[0].response->status, kUnhealthy);
+    run_when_healthy(2);
+    EXPECT_EQ(values(outlet.take(1)[0]), (Floats{2}));
 }
 
 TEST_F(WorkerExecutorTest, stopping_waits_for_what_the_model_still_has) {

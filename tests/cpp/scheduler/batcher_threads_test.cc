@@ -54,7 +54,7 @@ class Instances {
         for (;;) {
             Batch batch;
             std::vector<DroppedRequest> dropped;
-            const Pull pulled = scheduler.pull(0, batch, dropped);
+            const Pull pulled = scheduler.pull(0, nullptr, batch, dropped);
             EXPECT_LE(batch.rows, max_rows);
             EXPECT_NE(pulled.kind, Pull::Kind::kWait);
             EXPECT_TRUE(pulled.kind != Pull::Kind::kIdle || !dropped.empty());
@@ -130,7 +130,7 @@ TEST(BatcherThreads, two_requests_run_on_two_sleeping_instances_at_the_same_time
         instances.emplace_back([&] {
             Batch batch;
             std::vector<DroppedRequest> dropped;
-            while (batcher.pull(0, batch, dropped).kind == Pull::Kind::kBatch) {
+            while (batcher.pull(0, nullptr, batch, dropped).kind == Pull::Kind::kBatch) {
                 started.fetch_add(1);
                 both_run.arrive_and_wait();
                 batcher.deliver(answer(std::move(batch.requests[0])));

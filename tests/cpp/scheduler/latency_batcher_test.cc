@@ -233,7 +233,7 @@ TEST(LatencyBatcher, sleepers_wake_for_work_and_for_the_end) {
     const auto work = [&](size_t instance) {
         Batch batch;
         std::vector<DroppedRequest> dropped;
-        while (batcher.pull(instance, batch, dropped).kind != Pull::Kind::kStopped) {
+        while (batcher.pull(instance, nullptr, batch, dropped).kind != Pull::Kind::kStopped) {
             for (auto& request : batch.requests) {
                 respond(std::move(request));
             }

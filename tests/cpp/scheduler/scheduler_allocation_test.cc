@@ -63,7 +63,7 @@ TEST(SchedulerAllocation, steady_state_allocates_nothing) {
             }
             sink.kept.clear();
             while (sink.kept.size() < kRequests) {
-                ASSERT_EQ(scheduler->pull(0, batch, dropped).kind, Pull::Kind::kBatch);
+                ASSERT_EQ(scheduler->pull(0, nullptr, batch, dropped).kind, Pull::Kind::kBatch);
                 for (std::unique_ptr<InferenceRequest>& request : batch.requests) {
                     std::unique_ptr<InferenceResponse> response = std::move(blank.back());
                     blank.pop_back();

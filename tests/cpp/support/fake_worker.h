@@ -16,6 +16,7 @@
 
 #include "backend/message_bytes.h"
 #include "backend/message_stream.h"
+#include "backend/worker_messages.h"
 #include "base/check.h"
 #include "memory/shared_arena.h"
 #include "memory/shared_arena_view.h"

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <semaphore>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,10 @@ namespace tritonpy {
 struct RequestScript {
     // Takes what it likes of the batch; what it leaves fails with the Status.
     std::function<Status(Batch& batch, ResponseOutlet& outlet)> run;
+    // Whether what does not block starts a batch; `run` is then called when it is finished, and
+    // receive says that this is due for each release of `answered`.
+    std::function<Result<bool>()> try_start = [] { return false; };
+    std::counting_semaphore<> answered{0};
     std::atomic<bool> healthy{true};
     std::atomic<bool> hopeless{false};
     std::atomic<int> stops{0};
@@ -34,19 +39,42 @@ class ScriptedRequestExecutor final : public Executor, public RequestExecutor {
     bool healthy() const override { return script_.healthy; }
     void open(ResponseOutlet& outlet) override { outlet_ = &outlet; }
     Status run(Batch& batch, RequestTrace& times) override {
-        times.compute_input_end_ns = times.compute_output_start_ns = times.compute_start_ns;
-        for (auto& request : batch.requests) {
-            request->trace.compute_input_end_ns = times.compute_start_ns;
-        }
+        stamp(batch, times);
         return script_.run(batch, *outlet_);
+    }
+    Result<bool> try_start(Batch& batch, RequestTrace& times) override {
+        Result<bool> started = script_.try_start();
+        if (started.ok() && started.value()) {
+            stamp(batch, times);
+            started_.rows = batch.rows;
+            started_.requests = std::exchange(batch.requests, {});
+        }
+        return started;
+    }
+    bool receive() override {
+        script_.answered.acquire();
+        return true;
+    }
+    Status finish(RequestTrace& /*times*/) override {
+        Status status = script_.run(started_, *outlet_);
+        started_.clear();
+        return status;
     }
     bool wait_until_healthy() override { return script_.healthy; }
     bool hopeless() const override { return script_.hopeless; }
     void stop() override { ++script_.stops; }
 
   private:
+    static void stamp(Batch& batch, RequestTrace& times) {
+        times.compute_input_end_ns = times.compute_output_start_ns = times.compute_start_ns;
+        for (auto& request : batch.requests) {
+            request->trace.compute_input_end_ns = times.compute_start_ns;
+        }
+    }
+
     RequestScript& script_;
     ResponseOutlet* outlet_ = nullptr;
+    Batch started_;
 };
 
 // Instance n runs scripts[n].
