@@ -18,7 +18,7 @@ struct GrpcConnectionTest : GrpcTest {
     // Sends a request that stays in the core until may_execute.
     int32_t start_running(GrpcTestClient& client) {
         holds = true;
-        int32_t id = client.unary("ModelInfer", InferMessage{}.bytes());
+        int32_t id = client.unary("ModelInfer", GrpcInferMessage{}.bytes());
         client.flush();
         executing.acquire();
         return id;
@@ -60,7 +60,7 @@ TEST_F(GrpcConnectionTest, stopping_lets_calls_in_flight_end) {
     EXPECT_FALSE(client->call(running).closed);
     let_run();
     EXPECT_EQ(client->wait_for(running).status(), kGrpcOk);
-    client->send(stream, framed(InferMessage{}.bytes()));
+    client->send(stream, framed(GrpcInferMessage{}.bytes()));
     client->finish(stream);
     EXPECT_EQ(client->wait_for(stream).status(), kGrpcOk);
     EXPECT_EQ(client->call(stream).messages().size(), 1u);
@@ -73,7 +73,7 @@ TEST_F(GrpcConnectionTest, call_that_was_on_its_way_when_the_end_was_announced_i
     io->finish();
     let_io_run();
     // The client has not read the announcement, nor answered the ping that came with it.
-    int32_t id = client->unary("ModelInfer", InferMessage{}.bytes());
+    int32_t id = client->unary("ModelInfer", GrpcInferMessage{}.bytes());
     EXPECT_EQ(client->wait_for(id).status(), kGrpcOk);
     client->wait_for_end();
 }
@@ -270,7 +270,7 @@ TEST_F(GrpcTimeoutTest, client_that_stops_inside_something_is_not_waited_for) {
     const std::string beginning = source.take();
     int32_t id = source.start("ModelStreamInfer");
     const std::string head = source.take();
-    source.send(id, framed(InferMessage{}.bytes()));
+    source.send(id, framed(GrpcInferMessage{}.bytes()));
     const std::string data = source.take();
     const std::string all = beginning + head + data;
     const size_t stops[] = {1,
@@ -297,7 +297,7 @@ TEST_F(GrpcTimeoutTest, client_that_stops_inside_a_message_is_not_waited_for) {
     auto client = connect_grpc();
     expect_serves(*client);
     int32_t id = client->start("ModelInfer");
-    client->send(id, framed(InferMessage{}.bytes()).substr(0, 20));
+    client->send(id, framed(GrpcInferMessage{}.bytes()).substr(0, 20));
     client->flush();
     let_io_run();
     advance_ms(1'001);
@@ -307,7 +307,7 @@ TEST_F(GrpcTimeoutTest, client_that_stops_inside_a_message_is_not_waited_for) {
 
 TEST_F(GrpcTimeoutTest, client_that_waits_for_our_credit_is_not_slow) {
     auto client = connect_grpc(/*window=*/0);
-    InferMessage message;
+    GrpcInferMessage message;
     message.data.assign(1 << 20, 'x');
     std::vector<int32_t> ids;
     for (int count = 0; count < 150; ++count) {

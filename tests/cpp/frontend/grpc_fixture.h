@@ -34,7 +34,7 @@ inline constexpr int kGrpcInternal = 13;
 inline constexpr int kGrpcUnavailable = 14;
 
 // What a ModelInferRequest says, as far as tests care.
-struct InferMessage {
+struct GrpcInferMessage {
     std::string model = "model";
     std::string id;
     std::string data = std::string("\0\0\x80\x3f", 4);  // of INPUT0, FP32 [1,n]
@@ -140,7 +140,7 @@ struct GrpcTest : HttpTest {
     }
     // The connection answers a call.
     void expect_serves(GrpcTestClient& client) {
-        const GrpcTestCall& call = client.result_of("ModelInfer", InferMessage{}.bytes());
+        const GrpcTestCall& call = client.result_of("ModelInfer", GrpcInferMessage{}.bytes());
         EXPECT_EQ(call.status(), kGrpcOk) << call.text();
     }
 };

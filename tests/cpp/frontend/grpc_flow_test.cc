@@ -42,7 +42,7 @@ struct GrpcFlowTest : GrpcTest {
         EXPECT_TRUE(client.wait([&] { return client.ping_answers() == 1; }));
     }
     static std::string large_message(size_t size = kMiB) {
-        InferMessage message;
+        GrpcInferMessage message;
         message.data.assign(size, 'x');
         return message.bytes();
     }
@@ -142,7 +142,7 @@ TEST_F(GrpcFlowTest, large_messages_that_are_all_partly_there_make_progress) {
         int32_t running = 0;
         if (other_runs) {
             holds = true;
-            running = client->unary("ModelInfer", InferMessage{}.bytes());
+            running = client->unary("ModelInfer", GrpcInferMessage{}.bytes());
             client->flush();
             executing.acquire();
             holds = false;
@@ -176,7 +176,7 @@ TEST_F(GrpcFlowTest, large_messages_that_are_all_partly_there_make_progress) {
 TEST_F(GrpcFlowTest, answers_pass_through_any_window) {
     for (uint32_t window : {1u, 100u, 16'384u}) {
         auto client = connect_grpc(window);
-        InferMessage message;
+        GrpcInferMessage message;
         message.data.assign(window * 30 / 4 * 4 + 400, 'x');
         const GrpcTestCall& call = client->result_of("ModelInfer", message.bytes());
         EXPECT_EQ(call.status(), kGrpcOk);
@@ -234,16 +234,16 @@ struct GrpcVanishTest : GrpcFlowTest {
 };
 
 TEST_F(GrpcVanishTest, client_of_a_unary_call_may_go_at_any_byte) {
-    vanish_after_each_byte_of(conversation("ModelInfer", framed(InferMessage{}.bytes())));
+    vanish_after_each_byte_of(conversation("ModelInfer", framed(GrpcInferMessage{}.bytes())));
 }
 
 TEST_F(GrpcVanishTest, client_of_a_stream_may_go_at_any_byte) {
-    InferMessage many;
+    GrpcInferMessage many;
     many.model = "many";
     vanish_after_each_byte_of(conversation(
         "ModelStreamInfer",
-        framed(InferMessage{}.bytes()) + framed(many.bytes()) + framed("\xFF") +
-            framed(InferMessage{}.bytes())));
+        framed(GrpcInferMessage{}.bytes()) + framed(many.bytes()) + framed("\xFF") +
+            framed(GrpcInferMessage{}.bytes())));
 }
 
 TEST_F(GrpcVanishTest, client_of_a_control_call_may_go_at_any_byte) {
@@ -255,7 +255,7 @@ TEST_F(GrpcVanishTest, client_of_a_control_call_may_go_at_any_byte) {
 
 TEST_F(GrpcVanishTest, client_may_go_at_any_byte_of_its_answer) {
     const std::string question = conversation(
-        "ModelStreamInfer", framed(InferMessage{}.bytes()) + framed(large_message(40'000)));
+        "ModelStreamInfer", framed(GrpcInferMessage{}.bytes()) + framed(large_message(40'000)));
     for (size_t taken = 0; taken < 400; ++taken) {
         int sockets[2];
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
@@ -276,9 +276,9 @@ TEST_F(GrpcVanishTest, client_that_goes_while_its_requests_wait_leaves_them_to_t
         auto client = connect_grpc();
         int32_t id = client->start("ModelStreamInfer");
         for (int request = 0; request < 20; ++request) {
-            client->send(id, framed(InferMessage{}.bytes()));
+            client->send(id, framed(GrpcInferMessage{}.bytes()));
         }
-        client->unary("ModelInfer", InferMessage{}.bytes());
+        client->unary("ModelInfer", GrpcInferMessage{}.bytes());
         client->flush();
         if (count == 0) {
             executing.acquire();

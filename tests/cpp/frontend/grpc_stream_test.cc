@@ -55,8 +55,8 @@ std::string float_bytes(float value) {
 }
 
 struct GrpcStreamTest : GrpcTest {
-    static InferMessage numbered(int number, std::string model = "model") {
-        InferMessage message;
+    static GrpcInferMessage numbered(int number, std::string model = "model") {
+        GrpcInferMessage message;
         message.model = std::move(model);
         message.id = std::to_string(number);
         message.data = float_bytes(static_cast<float>(number));
@@ -132,7 +132,7 @@ TEST_F(GrpcStreamTest, errors_are_answered_in_their_turn_and_the_stream_lives_on
     executing.acquire();
     client->send(id, framed(numbered(1, "nobody").bytes()));
     client->send(id, framed("\xFF\xFF"));
-    InferMessage wrong = numbered(3);
+    GrpcInferMessage wrong = numbered(3);
     wrong.data.clear();
     std::string undecodable = wrong.bytes() + std::string("\x3A\x00", 2);  // raw data too many
     client->send(id, framed(undecodable));
@@ -295,7 +295,7 @@ TEST_F(GrpcStreamTest, final_response_without_outputs_is_only_sent_to_who_asked)
     for (bool asks : {false, true}) {
         auto client = connect_grpc();
         int32_t id = client->start("ModelStreamInfer");
-        InferMessage message = numbered(7, "many");
+        GrpcInferMessage message = numbered(7, "many");
         message.empty_final = asks;
         client->send(id, framed(message.bytes()));
         client->finish(id);
@@ -444,7 +444,7 @@ TEST_F(GrpcStreamTest, client_that_does_not_read_its_answers_is_not_served_furth
     auto client = connect_grpc(/*window=*/0);
     int32_t id = client->start("ModelStreamInfer");
     constexpr int kCount = 100;
-    InferMessage message = numbered(0);
+    GrpcInferMessage message = numbered(0);
     message.data.assign(200 << 10, 'x');
     for (int number = 0; number < kCount; ++number) {
         message.id = std::to_string(number);

@@ -16,7 +16,7 @@ using GrpcUnaryTest = GrpcTest;
 
 TEST_F(GrpcUnaryTest, answer_has_head_message_and_trailers) {
     auto client = connect_grpc();
-    InferMessage message;
+    GrpcInferMessage message;
     message.id = "id7";
     const GrpcTestCall& call = client->result_of("ModelInfer", message.bytes());
     EXPECT_EQ(call.status(), kGrpcOk);
@@ -35,7 +35,7 @@ TEST_F(GrpcUnaryTest, answer_has_head_message_and_trailers) {
 
 TEST_F(GrpcUnaryTest, large_tensors_pass_both_ways) {
     auto client = connect_grpc();
-    InferMessage message;
+    GrpcInferMessage message;
     for (size_t size : {size_t{4} << 10, size_t{1} << 20, size_t{40} << 20}) {
         message.data.assign(size, 'a');
         message.data[size / 2] = 'b';
@@ -49,7 +49,7 @@ TEST_F(GrpcUnaryTest, calls_of_one_connection_run_side_by_side) {
     auto client = connect_grpc();
     std::vector<int32_t> ids;
     for (int number = 0; number < 500; ++number) {
-        InferMessage message;
+        GrpcInferMessage message;
         message.id = std::to_string(number);
         ids.push_back(client->unary("ModelInfer", message.bytes()));
     }
@@ -62,11 +62,11 @@ TEST_F(GrpcUnaryTest, calls_of_one_connection_run_side_by_side) {
 
 TEST_F(GrpcUnaryTest, errors_are_one_head_with_status_and_text) {
     auto client = connect_grpc();
-    InferMessage unknown;
+    GrpcInferMessage unknown;
     unknown.model = "nobody";
-    InferMessage empty;
+    GrpcInferMessage empty;
     empty.data.clear();
-    InferMessage decoupled;
+    GrpcInferMessage decoupled;
     decoupled.model = "many";
     struct {
         std::string message;
@@ -77,7 +77,7 @@ TEST_F(GrpcUnaryTest, errors_are_one_head_with_status_and_text) {
         {unknown.bytes(), kGrpcNotFound, "Request for unknown model: 'nobody' is not found"},
         {decoupled.bytes(), kGrpcUnimplemented,
          "ModelInfer RPC doesn't support models with decoupled transaction policy"},
-        {InferMessage{}.bytes().substr(0, 7), kGrpcInvalidArgument,
+        {GrpcInferMessage{}.bytes().substr(0, 7), kGrpcInvalidArgument,
          "%5Brequest id: <id_unknown>%5D"},
     };
     for (const auto& one : cases) {
@@ -96,7 +96,7 @@ TEST_F(GrpcUnaryTest, errors_are_one_head_with_status_and_text) {
 TEST_F(GrpcUnaryTest, failing_model_gives_its_error) {
     on_execute = [](Batch& batch) { batch.inputs.clear(); };  // echo then gives no output
     auto client = connect_grpc();
-    const GrpcTestCall& call = client->result_of("ModelInfer", InferMessage{}.bytes());
+    const GrpcTestCall& call = client->result_of("ModelInfer", GrpcInferMessage{}.bytes());
     EXPECT_EQ(call.status(), kGrpcInternal);
     EXPECT_NE(call.text().find("model"), std::string::npos);
 }
@@ -106,7 +106,7 @@ TEST_F(GrpcUnaryTest, stopping_server_says_so) {
     expect_serves(*client);
     health.exiting = true;
     EXPECT_TRUE(server.drain(steady_clock.now_ns() + int64_t{60'000'000'000}));
-    const GrpcTestCall& call = client->result_of("ModelInfer", InferMessage{}.bytes());
+    const GrpcTestCall& call = client->result_of("ModelInfer", GrpcInferMessage{}.bytes());
     EXPECT_EQ(call.status(), kGrpcUnavailable);
     EXPECT_EQ(call.text(), "GRPC server is shutting down and has stopped accepting new requests.");
 }
@@ -118,11 +118,11 @@ TEST_F(GrpcUnaryTest, call_has_exactly_one_request_message) {
     EXPECT_EQ(client->wait_for(none).status(), kGrpcUnimplemented);
     EXPECT_EQ(client->call(none).text(), "the call has no request message");
     int32_t two = client->start("ModelInfer");
-    client->send(two, framed(InferMessage{}.bytes()) + framed(InferMessage{}.bytes()));
+    client->send(two, framed(GrpcInferMessage{}.bytes()) + framed(GrpcInferMessage{}.bytes()));
     EXPECT_EQ(client->wait_for(two).status(), kGrpcUnimplemented);
     EXPECT_EQ(client->call(two).text(), "the call has more than one request message");
     int32_t cut = client->start("ModelInfer");
-    client->send(cut, framed(InferMessage{}.bytes()).substr(0, 20));
+    client->send(cut, framed(GrpcInferMessage{}.bytes()).substr(0, 20));
     client->finish(cut);
     EXPECT_EQ(client->wait_for(cut).status(), kGrpcInternal);
     EXPECT_EQ(client->call(cut).text(), "the request ends inside a message");
@@ -132,7 +132,7 @@ TEST_F(GrpcUnaryTest, call_has_exactly_one_request_message) {
 TEST_F(GrpcUnaryTest, request_may_come_in_frames_of_a_byte) {
     auto client = connect_grpc();
     int32_t id = client->start("ModelInfer");
-    for (char byte : framed(InferMessage{}.bytes())) {
+    for (char byte : framed(GrpcInferMessage{}.bytes())) {
         client->send(id, std::string_view(&byte, 1));
         client->flush();
         let_io_run();
@@ -157,7 +157,7 @@ TEST_F(GrpcUnaryTest, requests_beyond_what_the_front_end_may_hold_are_refused) {
     expect_serves(*client);
     ASSERT_TRUE(held.try_add(limits::kMaxHeld - 2000));
     expect_serves(*client);
-    InferMessage message;
+    GrpcInferMessage message;
     message.data.assign(4000, 'x');
     const GrpcTestCall& whole = client->result_of("ModelInfer", message.bytes());
     EXPECT_EQ(whole.status(), kGrpcResourceExhausted);
@@ -175,7 +175,7 @@ TEST_F(GrpcUnaryTest, answers_beyond_what_the_front_end_may_hold_are_refused) {
         batch.inputs[0] = make_tensor<float>("INPUT0", {1, 50'000}, std::vector<float>(50'000));
     };
     auto client = connect_grpc();
-    const GrpcTestCall& call = client->result_of("ModelInfer", InferMessage{}.bytes());
+    const GrpcTestCall& call = client->result_of("ModelInfer", GrpcInferMessage{}.bytes());
     EXPECT_EQ(call.status(), kGrpcResourceExhausted);
     EXPECT_TRUE(call.data.empty());
     held.remove(held.now());
@@ -184,7 +184,7 @@ TEST_F(GrpcUnaryTest, answers_beyond_what_the_front_end_may_hold_are_refused) {
 TEST_F(GrpcUnaryTest, requests_may_be_compressed) {
     auto client = connect_grpc();
     EncodedBody body;
-    InferMessage message;
+    GrpcInferMessage message;
     message.data.assign(100'000, 'x');
     body.append_owned(message.bytes());
     for (ContentCoding coding : {ContentCoding::kGzip, ContentCoding::kDeflate}) {
@@ -211,7 +211,7 @@ TEST_F(GrpcUnaryTest, compressed_message_without_a_coding_is_refused) {
 }
 
 TEST_F(GrpcUnaryTest, answers_are_compressed_as_the_level_says_for_clients_that_accept_it) {
-    InferMessage message;
+    GrpcInferMessage message;
     message.data.assign(100'000, 'x');
     struct {
         int level;
@@ -257,11 +257,11 @@ TEST_F(GrpcUnaryTest, what_is_no_grpc_gets_a_status_of_http) {
 TEST_F(GrpcUnaryTest, deadline_ends_a_call_at_once_and_cancels_its_request) {
     holds = true;
     auto client = connect_grpc();
-    int32_t running = client->unary("ModelInfer", InferMessage{}.bytes());
+    int32_t running = client->unary("ModelInfer", GrpcInferMessage{}.bytes());
     client->flush();
     executing.acquire();
     int32_t waiting =
-        client->unary("ModelInfer", InferMessage{}.bytes(), {{"grpc-timeout", "20m"}});
+        client->unary("ModelInfer", GrpcInferMessage{}.bytes(), {{"grpc-timeout", "20m"}});
     client->flush();
     let_io_run();
     advance_ms(19);
@@ -280,7 +280,7 @@ TEST_F(GrpcUnaryTest, deadline_ends_a_call_at_once_and_cancels_its_request) {
 TEST_F(GrpcUnaryTest, deadline_also_ends_a_call_whose_request_is_not_there_yet) {
     auto client = connect_grpc();
     int32_t id = client->start("ModelInfer", {{"grpc-timeout", "1S"}});
-    client->send(id, framed(InferMessage{}.bytes()).substr(0, 10));
+    client->send(id, framed(GrpcInferMessage{}.bytes()).substr(0, 10));
     client->flush();
     let_io_run();
     advance_ms(1001);
@@ -291,7 +291,7 @@ TEST_F(GrpcUnaryTest, deadline_also_ends_a_call_whose_request_is_not_there_yet) 
 TEST_F(GrpcUnaryTest, deadline_that_has_passed_is_one) {
     holds = true;
     auto client = connect_grpc();
-    int32_t id = client->unary("ModelInfer", InferMessage{}.bytes(), {{"grpc-timeout", "0n"}});
+    int32_t id = client->unary("ModelInfer", GrpcInferMessage{}.bytes(), {{"grpc-timeout", "0n"}});
     client->flush();
     let_io_run();
     advance_ms(1);
@@ -302,7 +302,7 @@ TEST_F(GrpcUnaryTest, deadline_that_has_passed_is_one) {
 
 TEST_F(GrpcUnaryTest, deadline_drops_an_answer_that_its_client_does_not_read) {
     auto client = connect_grpc(/*window=*/0);
-    InferMessage message;
+    GrpcInferMessage message;
     message.data.assign(1 << 20, 'x');
     int32_t id = client->unary("ModelInfer", message.bytes(), {{"grpc-timeout", "1S"}});
     client->wait([&] { return !client->call(id).head.empty(); });
@@ -315,7 +315,7 @@ TEST_F(GrpcUnaryTest, deadline_drops_an_answer_that_its_client_does_not_read) {
 TEST_F(GrpcUnaryTest, call_that_ends_in_time_hears_nothing_of_its_deadline) {
     auto client = connect_grpc();
     const GrpcTestCall& call =
-        client->result_of("ModelInfer", InferMessage{}.bytes(), {{"grpc-timeout", "1S"}});
+        client->result_of("ModelInfer", GrpcInferMessage{}.bytes(), {{"grpc-timeout", "1S"}});
     EXPECT_EQ(call.status(), kGrpcOk);
     advance_ms(2000);
     expect_serves(*client);
@@ -326,12 +326,12 @@ TEST_F(GrpcUnaryTest, call_that_ends_in_time_hears_nothing_of_its_deadline) {
 TEST_F(GrpcUnaryTest, reset_of_a_waiting_call_cancels_its_request) {
     holds = true;
     auto client = connect_grpc();
-    int32_t running = client->unary("ModelInfer", InferMessage{}.bytes());
+    int32_t running = client->unary("ModelInfer", GrpcInferMessage{}.bytes());
     client->flush();
     executing.acquire();
     std::vector<int32_t> waiting;
     for (int count = 0; count < 5; ++count) {
-        waiting.push_back(client->unary("ModelInfer", InferMessage{}.bytes()));
+        waiting.push_back(client->unary("ModelInfer", GrpcInferMessage{}.bytes()));
     }
     client->flush();
     let_io_run();
@@ -353,7 +353,7 @@ TEST_F(GrpcUnaryTest, connection_that_goes_cancels_all_its_requests) {
     holds = true;
     auto client = connect_grpc();
     for (int count = 0; count < 10; ++count) {
-        client->unary("ModelInfer", InferMessage{}.bytes());
+        client->unary("ModelInfer", GrpcInferMessage{}.bytes());
     }
     client->flush();
     executing.acquire();
@@ -369,13 +369,13 @@ TEST_F(GrpcUnaryTest, connection_that_goes_cancels_all_its_requests) {
 TEST_F(GrpcUnaryTest, client_that_cancels_endlessly_is_refused_new_calls) {
     holds = true;
     auto client = connect_grpc();
-    client->unary("ModelInfer", InferMessage{}.bytes());
+    client->unary("ModelInfer", GrpcInferMessage{}.bytes());
     client->flush();
     executing.acquire();
     // Resets are bounded in number and rate; time passes for that.
     size_t refused = 0;
     for (size_t count = 0; count < limits::kMaxCallsPerConnection + 100; ++count) {
-        int32_t id = client->unary("ModelInfer", InferMessage{}.bytes());
+        int32_t id = client->unary("ModelInfer", GrpcInferMessage{}.bytes());
         client->flush();
         let_io_run();
         while (client->receive_some()) {
