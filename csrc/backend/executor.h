@@ -106,8 +106,8 @@ class RequestExecutor {
     // requests that were taken could not be run, and were answered so. Never throws.
     virtual Status run(Batch& batch, RequestTrace& times) = 0;
 
-    // The same for a thread that must not block, in three steps. The first: false, and nothing is
-    // done, when only run can do it.
+    // The same for a thread that must not block, in three steps. The first: false, with the batch
+    // as it was, when only run can do it.
     virtual Result<bool> try_start(Batch& /*batch*/, RequestTrace& /*times*/) { return false; }
     // After that: what becomes readable when receive is due, until finish.
     virtual int answer_descriptor() const { return -1; }

@@ -89,8 +89,12 @@ Status WorkerExecutor::execute(Batch&) {
 // ---- whoever runs batches
 
 Status WorkerExecutor::run(Batch& batch, RequestTrace& times) {
-    TRITONPY_ASSIGN_OR_RETURN(const bool started,
-                              start(batch, times, limits::kMaxWorkerMessage));
+    Session session = session_now();
+    if (session == nullptr) {
+        return unavailable(unhealthy_text());
+    }
+    TRITONPY_ASSIGN_OR_RETURN(
+        const bool started, start(std::move(session), batch, times, limits::kMaxWorkerMessage));
     if (!started) {
         return invalid_arg("the requests to model '" + config_.model_name +
                            "' have parameters or dimensions of more than " +
@@ -103,17 +107,15 @@ Status WorkerExecutor::run(Batch& batch, RequestTrace& times) {
 
 // What is no longer than PIPE_BUF fits into a pipe that the worker has emptied.
 Result<bool> WorkerExecutor::try_start(Batch& batch, RequestTrace& times) {
-    if (inputs_size(batch.requests) > limits::kMaxGuestInputs) {
+    Session session = session_now();
+    if (session == nullptr || inputs_size(batch.requests) > limits::kMaxGuestInputs) {
         return false;
     }
-    return start(batch, times, PIPE_BUF);
+    return start(std::move(session), batch, times, PIPE_BUF);
 }
 
-Result<bool> WorkerExecutor::start(Batch& batch, RequestTrace& times, size_t most_bytes) {
-    Session session = session_now();
-    if (session == nullptr) {
-        return unavailable(unhealthy_text());
-    }
+Result<bool> WorkerExecutor::start(Session session, Batch& batch, RequestTrace& times,
+                                   size_t most_bytes) {
     TRITONPY_RETURN_IF_ERROR(open_.reserve(batch.requests.size(), keys_));
     Result<bool> sent = send_execute(*session, batch, times, most_bytes);
     if (sent.ok() && sent.value()) {
@@ -162,14 +164,10 @@ Result<bool> WorkerExecutor::send_execute(WorkerSession& session, Batch& batch,
     SharedArena::Block block;
     if (uint64_t size = inputs_size(batch.requests); size > 0) {
         TRITONPY_ASSIGN_OR_RETURN(block, session.inputs().allocate(size));
-        copy_inputs(batch.requests, block.data);
         place = {block.offset, session.inputs().size()};
     }
-    times.compute_input_end_ns = now_ns();
     for (size_t index = 0; index < batch.requests.size(); ++index) {
-        InferenceRequest& request = *batch.requests[index];
-        request.trace.compute_input_end_ns = times.compute_input_end_ns;
-        if (request.cancellation == nullptr) {
+        if (batch.requests[index]->cancellation == nullptr) {
             keys_[index].cancel_index = OpenRequestKey::kNotCancellable;
         } else {
             session.inputs().set_flag(keys_[index].cancel_index, false);
@@ -183,7 +181,12 @@ Result<bool> WorkerExecutor::send_execute(WorkerSession& session, Batch& batch,
         }
         return false;
     }
+    if (place.offset != 0) {
+        copy_inputs(batch.requests, block.data);
+    }
+    times.compute_input_end_ns = now_ns();
     for (size_t index = 0; index < batch.requests.size(); ++index) {
+        batch.requests[index]->trace.compute_input_end_ns = times.compute_input_end_ns;
         open_.put(keys_[index], std::move(batch.requests[index]));
     }
     batch.requests.clear();

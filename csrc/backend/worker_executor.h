@@ -79,7 +79,7 @@ class WorkerExecutor final : public Executor, public RequestExecutor {
     // ---- whoever runs batches
     Session session_now();
     // Sends EXECUTE, if it has no more than that many bytes; else nothing was done: false.
-    Result<bool> start(Batch& batch, RequestTrace& times, size_t most_bytes);
+    Result<bool> start(Session session, Batch& batch, RequestTrace& times, size_t most_bytes);
     Result<bool> send_execute(WorkerSession& session, Batch& batch, RequestTrace& times,
                               size_t most_bytes);
     Result<ExecutedMessage> take_executed(WorkerSession& session);

@@ -69,10 +69,9 @@ void InferCalls::ask_to_stop(InferCall& call) {
     call.cancellation_->requested.store(true, std::memory_order_relaxed);
 }
 
-void InferCalls::close_and_wait() {
-    driven_.hand_back_all();
-    in_flight_.close_and_wait();
-}
+void InferCalls::hand_back_all() { driven_.hand_back_all(); }
+
+void InferCalls::close_and_wait() { in_flight_.close_and_wait(); }
 
 void InferCalls::deliver(std::unique_ptr<InferenceResponse> response) {
     bool final = response->final;

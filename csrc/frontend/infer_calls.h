@@ -64,6 +64,9 @@ class InferCalls final : public ResponseSink, public LoopSource, public TurnEnd 
 
     InferenceServer& server() { return server_; }
 
+    // Leaves the instances that this thread drives to theirs. REQUIRES: the loop has ended; comes
+    // before anybody waits for answers, for another thread's requests may be in those batches.
+    void hand_back_all();
     // Refuses new calls and waits until the core has answered those it has; call it when the loop
     // has ended, then drain once more. Blocks; thread-safe.
     void close_and_wait();

@@ -91,7 +91,10 @@ void IoThread::stop() {
     });
 }
 
-void IoThread::join() { thread_.reset(); }
+void IoThread::join() {
+    thread_.reset();
+    infer_calls_.hand_back_all();
+}
 
 void IoThread::settle() {
     infer_calls_.close_and_wait();

@@ -70,7 +70,8 @@ class IoThread final : public ConnectionOwner {
     // Gives every connection a last word, closes it, and ends the loop. Returns at once.
     // Thread-safe.
     void stop();
-    // Waits until the loop has ended. Blocks. REQUIRES: stop.
+    // Waits until the loop has ended, and lets instances that it drove go on without it. Blocks.
+    // REQUIRES: stop.
     void join();
     // Waits until the core has answered what this thread has asked, and lets go of it. Blocks.
     // REQUIRES: join.

@@ -41,12 +41,11 @@ class DeferredWakes {
         }
         models_.clear();
     }
-    // The same from the thread of `host`.
+    // The same from the thread of `host`, who may answer requests in it.
     void wake_all(InstanceHost& host) {
-        for (ModelRef& model : models_) {
+        for (ModelRef& model : std::exchange(models_, {})) {
             model->wake(host);
         }
-        models_.clear();
     }
 
     // While it lives, requests that models make on this thread (steps of ensembles) join `wakes`.

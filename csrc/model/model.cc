@@ -468,7 +468,9 @@ Status Model::admit_in_parts(std::unique_ptr<InferenceRequest>& request, bool& w
 
 void Model::wake(InstanceHost& host) {
     bool all_driven = false;
-    ModelInstance* const instance = may_fall_ill_ ? instances_.take_seat(all_driven) : nullptr;
+    // To keep an answer, or to join it with others, may take long: that is for no such thread.
+    const bool may_drive = may_fall_ill_ && cached_ == nullptr && !splits_large_requests_;
+    ModelInstance* const instance = may_drive ? instances_.take_seat(all_driven) : nullptr;
     if (instance != nullptr) {
         instance->drive(host);
     } else if (!all_driven) {

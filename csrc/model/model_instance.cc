@@ -285,8 +285,8 @@ void ModelInstance::drive(InstanceHost& host) {
         seat_.hand_back({});  // its thread knows what is to be done
         return;
     }
-    const Pull pull =
-        context_.scheduler.try_pull(index_, context_.clock.now_ns(), batch_, dropped_);
+    Scheduler& scheduler = context_.scheduler;
+    const Pull pull = scheduler.try_pull(index_, context_.clock.now_ns(), batch_, dropped_);
     answer_dropped();
     switch (pull.kind) {
         case Pull::Kind::kBatch:
@@ -298,7 +298,8 @@ void ModelInstance::drive(InstanceHost& host) {
             seat_.give_up();
             return;
         case Pull::Kind::kWait:
-            seat_.hand_back({});  // for a sleep that ends in time
+            seat_.give_up();
+            scheduler.wake();  // somebody's sleep is to end in time
             return;
         case Pull::Kind::kStopped:
             seat_.hand_back(pull);

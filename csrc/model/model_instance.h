@@ -92,10 +92,11 @@ class ModelInstance final : private DrivenInstance {
         return healthy() || (requests_ != nullptr && !requests_->hopeless());
     }
 
-    // Who drives it; kNobody: the caller is now its guest, and drive is next. Thread-safe.
-    InstanceSeat::Driver try_take_seat() { return seat_.try_take(); }
+    // Thread-safe.
+    InstanceSeat& seat() { return seat_; }
     // Runs what is queued, as far as that is to be done without blocking: `host` or the instance's
-    // thread does the rest, and the instance may be gone when this returns.
+    // thread does the rest, and the instance may be gone when this returns. REQUIRES: the caller
+    // has taken the seat, and holds a ModelRef.
     void drive(InstanceHost& host);
 
     // Takes a batch if there is one now and gathers its inputs; answers dropped requests. Returns

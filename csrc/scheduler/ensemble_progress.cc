@@ -67,6 +67,14 @@ const EnsembleProgress::Slot& EnsembleProgress::slot(
     return rounds_[in_root ? kRoot : round].tensors[place.index];
 }
 
+void EnsembleProgress::drop_values() {
+    for (Round& round : rounds_) {
+        for (Slot& slot : round.tensors) {
+            slot.value = Value();
+        }
+    }
+}
+
 const EnsembleProgress::Value* EnsembleProgress::value(
     uint32_t round, const EnsembleGraph::TensorPlace& place) const {
     const Slot& found = slot(round, place);

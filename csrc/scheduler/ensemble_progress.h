@@ -70,6 +70,9 @@ class EnsembleProgress {
     // const; null when it is absent.
     const Value* value(uint32_t round, const EnsembleGraph::TensorPlace& place) const;
 
+    // Lets every tensor go: the ensemble has failed, and asks for no value any more.
+    void drop_values();
+
     const EnsembleDemand& demand() const { return demand_; }
     // Rounds that are not forgotten, the root's included.
     size_t open_rounds() const { return rounds_.size() - unused_.size(); }

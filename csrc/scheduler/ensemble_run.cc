@@ -293,6 +293,7 @@ void EnsembleRun::fail(const Status& status) {
     if (status_.ok()) {
         status_ = Status(status.code(), "in ensemble '" + parts_.identity.name + "', " +
                                             std::string(status.message()));
+        progress_.drop_values();  // a sender may wait for its memory before it ends
     }
 }
 

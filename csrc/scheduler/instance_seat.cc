@@ -24,13 +24,13 @@ std::optional<Pull> InstanceSeat::take_back() {
 
 InstanceSeat::Driver InstanceSeat::try_take() {
     std::lock_guard lock(mutex_);
-    const Driver found = driver_;
-    if (found == Driver::kNobody) {
-        driver_ = Driver::kGuest;
-    } else if (found == Driver::kGuest) {
-        owner_wanted_ = true;
-    }
-    return found;
+    return driver_ == Driver::kNobody ? std::exchange(driver_, Driver::kGuest) : driver_;
+}
+
+InstanceSeat::Driver InstanceSeat::try_take_or_call_owner() {
+    std::lock_guard lock(mutex_);
+    owner_wanted_ |= driver_ == Driver::kGuest;
+    return driver_ == Driver::kNobody ? std::exchange(driver_, Driver::kGuest) : driver_;
 }
 
 void InstanceSeat::give_up() {
@@ -54,7 +54,9 @@ void InstanceSeat::call_owner(Pull answer) {
     if (owner_waits_) {
         guest_left_.notify_one();
     } else {
-        parking_->notify_all();  // the owner among others
+        // The owner among others: it need not look for requests now, so a notify_one that meets
+        // this one on its way is for them.
+        parking_->notify_all();
     }
 }
 

@@ -7,13 +7,13 @@
 // which is then told what its sleep ends with.
 //
 // The thread, when something else wakes it while a guest drives, passes the wake-up on to a sibling
-// and waits. So does nobody else: who finds a guest in the seat has it call the thread when it
-// leaves, and need not wake anybody.
+// and waits. Who finds a guest in the seat of every instance has them call their threads when they
+// leave, and need not wake anybody.
 //
 // Threads: thread-safe; leave and take_back are for the instance's thread.
 // Invariants: 1. one drives at a time, and sees what those before it did;
-//             2. no wake-up is lost: who comes while a guest drives is looked after by another
-//                instance or, at the latest, by this one's thread when the guest has left.
+//             2. no wake-up is lost: what comes while a guest drives is looked after by another
+//                instance or, at the latest, by this one's thread after what the guest leaves it.
 #pragma once
 
 #include <condition_variable>
@@ -47,8 +47,10 @@ class InstanceSeat {
 
     // ---- guests
 
-    // kNobody: the caller is now the guest. Else who drives; a guest calls the thread later.
+    // kNobody: the caller is now the guest. Else who drives.
     Driver try_take();
+    // The same; a guest who drives is asked to call the thread when it leaves.
+    Driver try_take_or_call_owner();
     // The guest leaves, and all is done. REQUIRES: a guest drives, as the next.
     void give_up();
     // The guest leaves; the thread wakes up, and its pull returns `answer`.

@@ -12,6 +12,7 @@ static_assert(std::is_same_v<npy_intp, int64_t>);
 
 void import_numpy() {
     if (_import_array() < 0) {
+        PyErr_SetString(PyExc_ImportError, "this numpy has another C interface");
         throw PythonError();
     }
 }

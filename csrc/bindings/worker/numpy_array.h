@@ -1,5 +1,5 @@
 // numpy's arrays through its C interface, of which only numpy_array.cc sees more: one binary works
-// with every numpy from 1.20 on.
+// with every numpy from 1.21 on.
 //
 // Threads: confined(python); functions only.
 #pragma once

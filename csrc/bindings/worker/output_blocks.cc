@@ -43,7 +43,8 @@ uint64_t OutputBlocks::arena_size() const {
 }
 
 OutputBlocks::Block OutputBlocks::block_of(const PythonObject& found) const {
-    return {static_cast<uint64_t>(found.attribute(names_.address).integer()),
+    return {found.attribute(names_.mapping),
+            static_cast<uint64_t>(found.attribute(names_.address).integer()),
             static_cast<uint64_t>(found.attribute(names_.data_place).integer())};
 }
 

@@ -2,7 +2,7 @@
 // good: only this lends them, so it need not ask whether another thread does.
 //
 // Threads: confined(python), to the thread that runs the worker's batches.
-// Borrows: the arena's memory, which it keeps for good.
+// Owns: references to the mappings of the blocks.
 // Limits: as many blocks as the server ever had at the same time. Those of more than 1 MiB the
 // arena lends, which gives their memory back when they are idle.
 #pragma once
@@ -21,6 +21,7 @@ namespace tritonpy {
 class OutputBlocks {
   public:
     struct Block {
+        PythonObject mapping;  // which the arena itself keeps no longer than it cuts from it
         uint64_t address = 0;  // of its data in this process
         uint64_t place = 0;    // where the server knows that to be
     };

@@ -144,11 +144,12 @@ struct DrivenWorkersTest : ::testing::Test {
         server->publish("model", std::move(models), {});
         calls = std::make_unique<InferCalls>(loop, *server);
     }
-    void submit(uint64_t tag) {
+    void submit(InferCalls& its_calls, uint64_t tag) {
         auto request = make_rows_request(1, nullptr, tag);
         request->model_name = "model";
-        ASSERT_TRUE(calls->submit(std::move(request), receiver).ok());
+        ASSERT_TRUE(its_calls.submit(std::move(request), receiver).ok());
     }
+    void submit(uint64_t tag) { submit(*calls, tag); }
     void expect_values(float value) {
         ASSERT_EQ(receiver.responses.size(), 1u);
         EXPECT_EQ(values_of<float>(receiver.responses[0]->outputs.at(0)),
@@ -172,6 +173,7 @@ TEST_F(DrivenWorkersTest, requests_of_a_lone_client_are_answered) {
         turn_until(loop, [&] { return !receiver.responses.empty(); });
         expect_values(static_cast<float>(tag));
     }
+    calls->hand_back_all();
     calls->close_and_wait();
 }
 
@@ -193,11 +195,42 @@ TEST_F(DrivenWorkersTest, what_runs_when_the_loop_ends_is_waited_for) {
     submit(2);
     turn(loop);
     running.acquire();
+    calls->hand_back_all();
     std::future<void> closed = std::async(std::launch::async, [&] { calls->close_and_wait(); });
     may_answer.release();
     closed.get();
     calls->drain();
     expect_values(2);
+}
+
+TEST_F(DrivenWorkersTest, loops_that_end_together_do_not_wait_for_each_other) {
+    std::counting_semaphore<> running{0};
+    std::counting_semaphore<> may_answer{0};
+    publish([&](FakeWorker& worker) {
+        while (auto requests = worker.read_execute()) {
+            running.release();
+            may_answer.acquire();
+            worker.answer(FakeWorker::echoes(*requests));
+        }
+    });
+    EventLoop other_loop{clock};
+    InferCalls other_calls(other_loop, *server);
+    submit(*calls, 1);
+    turn(loop);
+    running.acquire();
+    submit(other_calls, 2);
+    turn(other_loop);
+    for (InferCalls* each : {&other_calls, calls.get()}) {
+        each->hand_back_all();
+    }
+    may_answer.release(2);
+    for (InferCalls* each : {&other_calls, calls.get()}) {
+        each->close_and_wait();
+        each->drain();
+    }
+    ASSERT_EQ(receiver.responses.size(), 2u);
+    EXPECT_EQ(values_of<float>(receiver.responses[0]->outputs.at(0)), std::vector<float>{2});
+    EXPECT_EQ(values_of<float>(receiver.responses[1]->outputs.at(0)), std::vector<float>{1});
 }
 
 }  // namespace

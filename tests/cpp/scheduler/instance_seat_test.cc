@@ -43,9 +43,10 @@ TEST(InstanceSeat, a_guest_leaves_it_empty_or_to_the_owner_if_somebody_came) {
     Parking parking;
     seat.leave(parking);
     enter(seat);
+    EXPECT_EQ(seat.try_take(), Driver::kGuest);  // which only looks
     seat.give_up();
-    EXPECT_EQ(seat.try_take(), Driver::kNobody);
-    EXPECT_EQ(seat.try_take(), Driver::kGuest);
+    EXPECT_EQ(seat.try_take_or_call_owner(), Driver::kNobody);
+    EXPECT_EQ(seat.try_take_or_call_owner(), Driver::kGuest);
     seat.give_up();
     EXPECT_EQ(seat.try_take(), Driver::kOwner);  // which is on its way
     const std::optional<Pull> told = seat.take_back();
@@ -138,7 +139,7 @@ struct Instance {
     }
     // As Model::wake of an io thread; `leaves` the batch to the instance's thread.
     void visit(bool leaves) {
-        const Driver driver = seat.try_take();
+        const Driver driver = seat.try_take_or_call_owner();
         if (driver == Driver::kOwner) {
             scheduler.wake();
         }

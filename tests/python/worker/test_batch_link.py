@@ -306,6 +306,19 @@ def test_blocks_of_every_size_are_used_again(memory: Memory) -> None:
     assert len(grown) == 4
 
 
+def test_blocks_outlive_the_segment_that_they_were_cut_from(memory: Memory) -> None:
+    link = _link(memory)
+    (request,) = _requests(memory, Request())
+    for _ in range(2):
+        for _ in range(300):  # more than a segment, of 4 KiB each
+            assert link.executed([request], [_answer(_OUT)]) is not None
+        size = os.fstat(memory.descriptors[1]).st_size
+        assert size > 1 << 20
+        for at in range(0, size, 4096):
+            os.pwrite(memory.descriptors[1], struct.pack("<I", 0), at)
+    assert os.fstat(memory.descriptors[1]).st_size == size
+
+
 def test_lent_blocks_are_left_alone(memory: Memory) -> None:
     link = _link(memory)
     (request,) = _requests(memory, Request())
