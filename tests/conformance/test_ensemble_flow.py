@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
 
 from tests.conformance.ensembles import ensemble_config, step
 from tests.conformance.model_files import write_config
@@ -77,8 +79,21 @@ _SLOW = """
 
 
 def test_a_fast_step_is_not_far_ahead_of_a_slow_one(frontend: str, tmp_path: Path) -> None:
-    write_python_model(tmp_path, "fast", _FAST, _FAST_CONFIG)
-    write_python_model(tmp_path, "slow", _SLOW, _SLOW_CONFIG)
+    _write_models(tmp_path, _SLOW)
+    leads = _leads(tmp_path, frontend)
+    assert [index for index, _ in leads] == list(range(_ANSWERS))
+    assert max(sent - index for index, sent in leads) <= _LEAD_MAX
+
+
+def test_a_fast_step_ends_when_the_slow_one_has_failed(frontend: str, tmp_path: Path) -> None:
+    _write_models(tmp_path, _SLOW.replace("part = ", 'raise ValueError("too slow")\n            '))
+    with pytest.raises(InferenceServerException, match="too slow"):
+        _leads(tmp_path, frontend)
+
+
+def _write_models(repository: Path, slow: str) -> None:
+    write_python_model(repository, "fast", _FAST, _FAST_CONFIG)
+    write_python_model(repository, "slow", slow, _SLOW_CONFIG)
     steps = [
         step("fast", {"COUNT": "COUNT"}, {"PART": "part"}),
         step("slow", {"PART": "part"}, {"LEAD": "LEAD"}),
@@ -90,10 +105,7 @@ def test_a_fast_step_is_not_far_ahead_of_a_slow_one(frontend: str, tmp_path: Pat
         max_batch_size=0,
         extra="max_inflight_requests: 1",
     )
-    write_config(tmp_path, "both", config)
-    leads = _leads(tmp_path, frontend)
-    assert [index for index, _ in leads] == list(range(_ANSWERS))
-    assert max(sent - index for index, sent in leads) <= _LEAD_MAX
+    write_config(repository, "both", config)
 
 
 def _leads(repository: Path, frontend: str) -> list[tuple[int, int]]:
@@ -106,6 +118,11 @@ def _leads(repository: Path, frontend: str) -> list[tuple[int, int]]:
         count = grpcclient.InferInput("COUNT", [1], "INT32")
         count.set_data_from_numpy(np.array([_ANSWERS], np.int32))
         client.async_stream_infer("both", [count])
-        leads = [answers.get().as_numpy("LEAD").tolist() for _ in range(_ANSWERS)]
+        leads = []
+        for _ in range(_ANSWERS):
+            answer = answers.get()
+            if isinstance(answer, InferenceServerException):
+                raise answer
+            leads.append(answer.as_numpy("LEAD").tolist())
         client.stop_stream()
     return [(index, sent) for index, sent in leads]

@@ -146,6 +146,7 @@ TEST_F(DrivenInstanceTest, the_thread_finishes_what_nobody_can_watch) {
     script.answered.release(1000);
     drive(1);
     EXPECT_EQ(answer_of(1), (Floats{1}));
+    model->stop();
     EXPECT_EQ(model->in_flight(), 0u);
 }
 
