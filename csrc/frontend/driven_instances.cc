@@ -39,7 +39,7 @@ void DrivenInstances::Seat::on_events(uint32_t /*events*/) {
         DeferredWakes::Burst burst(wakes);
         owner.vacate(*this).finish();
     }
-    wakes.wake_all(owner);
+    wakes.wake_all(&owner);
 }
 
 DrivenInstances::Seat& DrivenInstances::free_seat() {

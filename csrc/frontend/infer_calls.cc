@@ -55,7 +55,7 @@ Result<InferCall*> InferCalls::submit(std::unique_ptr<InferenceRequest> request,
     if (unwoken_++ == 0) {
         loop_.call_at_turn_end(*this);
     } else if (unwoken_ % limits::kMaxUnwoken == 0) {
-        wakes_.wake_all(driven_);
+        wakes_.wake_all(&driven_);
     }
     return call.release();  // call_of finds it again; drain owns it from the final response on
 }
@@ -104,7 +104,7 @@ bool InferCalls::arm() { return delivered_.arm(); }
 
 void InferCalls::on_turn_end() {
     unwoken_ = 0;
-    wakes_.wake_all(driven_);
+    wakes_.wake_all(&driven_);
 }
 
 void InferCalls::give_back(std::unique_ptr<InferCall> call) {

@@ -35,17 +35,17 @@ class DeferredWakes {
         }
     }
 
-    void wake_all() {
-        for (ModelRef& model : models_) {
-            model->wake();
+    // From the thread of `host`, if there is one: it may answer requests in it.
+    void wake_all(InstanceHost* host = nullptr) {
+        std::swap(models_, waking_);
+        for (ModelRef& model : waking_) {
+            if (host != nullptr) {
+                model->wake(*host);
+            } else {
+                model->wake();
+            }
         }
-        models_.clear();
-    }
-    // The same from the thread of `host`, who may answer requests in it.
-    void wake_all(InstanceHost& host) {
-        for (ModelRef& model : std::exchange(models_, {})) {
-            model->wake(host);
-        }
+        waking_.clear();
     }
 
     // While it lives, requests that models make on this thread (steps of ensembles) join `wakes`.
@@ -66,6 +66,7 @@ class DeferredWakes {
     static inline thread_local DeferredWakes* current_ = nullptr;
 
     std::vector<ModelRef> models_;
+    std::vector<ModelRef> waking_;  // empty, but in wake_all: its capacity is kept in use
 };
 
 }  // namespace tritonpy

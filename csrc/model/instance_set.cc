@@ -27,19 +27,17 @@ std::vector<std::unique_ptr<ModelInstance>> InstanceSet::take_out(
 ModelInstance* InstanceSet::take_seat(bool& all_driven) const {
     std::shared_lock lock(mutex_);
     all_driven = true;
-    for (const auto& instance : instances_) {
-        const InstanceSeat::Driver driver = instance->seat().try_take();
-        if (driver == InstanceSeat::Driver::kNobody) {
-            return instance.get();
+    for (const bool calls_owner : {false, true}) {
+        if (!all_driven) {
+            break;  // there is a thread to wake
         }
-        all_driven = all_driven && driver == InstanceSeat::Driver::kGuest;
-    }
-    for (auto at = instances_.begin(); all_driven && at != instances_.end(); ++at) {
-        const InstanceSeat::Driver driver = (*at)->seat().try_take_or_call_owner();
-        if (driver == InstanceSeat::Driver::kNobody) {
-            return at->get();
+        for (const auto& instance : instances_) {
+            const InstanceSeat::Driver driver = instance->seat().try_take(calls_owner);
+            if (driver == InstanceSeat::Driver::kNobody) {
+                return instance.get();
+            }
+            all_driven = all_driven && driver == InstanceSeat::Driver::kGuest;
         }
-        all_driven = driver == InstanceSeat::Driver::kGuest;
     }
     return nullptr;
 }

@@ -22,14 +22,9 @@ std::optional<Pull> InstanceSeat::take_back() {
     return std::exchange(answer_, std::nullopt);
 }
 
-InstanceSeat::Driver InstanceSeat::try_take() {
+InstanceSeat::Driver InstanceSeat::try_take(bool calls_owner) {
     std::lock_guard lock(mutex_);
-    return driver_ == Driver::kNobody ? std::exchange(driver_, Driver::kGuest) : driver_;
-}
-
-InstanceSeat::Driver InstanceSeat::try_take_or_call_owner() {
-    std::lock_guard lock(mutex_);
-    owner_wanted_ |= driver_ == Driver::kGuest;
+    owner_wanted_ |= calls_owner && driver_ == Driver::kGuest;
     return driver_ == Driver::kNobody ? std::exchange(driver_, Driver::kGuest) : driver_;
 }
 

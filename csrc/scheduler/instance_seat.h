@@ -47,10 +47,9 @@ class InstanceSeat {
 
     // ---- guests
 
-    // kNobody: the caller is now the guest. Else who drives.
-    Driver try_take();
-    // The same; a guest who drives is asked to call the thread when it leaves.
-    Driver try_take_or_call_owner();
+    // kNobody: the caller is now the guest. Else who drives; if that is a guest and `calls_owner`,
+    // it calls the thread when it leaves.
+    Driver try_take(bool calls_owner);
     // The guest leaves, and all is done. REQUIRES: a guest drives, as the next.
     void give_up();
     // The guest leaves; the thread wakes up, and its pull returns `answer`.

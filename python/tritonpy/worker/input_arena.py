@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy
 from numpy.typing import NDArray
 
-from tritonpy.worker.address import address_of, address_of_mapping
+from tritonpy.worker.segment import Segment, address_of
 
 # The first bytes hold one byte per open request: whether its client has gone.
 CANCEL_PAGE_SIZE: Final = 64 << 10
@@ -41,15 +41,13 @@ class InputBlock:
 
     __slots__ = ("address", "arrays", "at", "mapping", "place", "word", "words")
 
-    def __init__(
-        self, mapping: mmap.mmap, words: memoryview, at: int, place: int, address: int
-    ) -> None:
-        self.mapping = mapping
-        self.at = at
+    def __init__(self, segment: Segment, place: int) -> None:
+        self.mapping = segment.mapping
+        self.at = place - segment.start
         self.place = place
-        self.address = address
-        self.words = words
-        self.word = (at - BLOCK_HEADER_SIZE) >> 2
+        self.address = segment.address + self.at
+        self.words = segment.words
+        self.word = (self.at - BLOCK_HEADER_SIZE) >> 2
         self.arrays: list[NDArray[Any]] = []
 
     def place_of(self, array: NDArray[Any]) -> int:
@@ -63,8 +61,7 @@ class InputArena:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._mapped_end = 0
-        # Start, end, mapping, its bytes as u32 and its address, in the order of their places.
-        self._mappings: list[tuple[int, int, mmap.mmap, memoryview, int]] = []
+        self._segments: list[Segment] = []  # in the order of their places
         self._mapping_lock = threading.Lock()
         self._naming_lock = threading.Lock()
         # By place: as many as the server ever lent at the same time, each lent once at a time.
@@ -87,10 +84,9 @@ class InputArena:
     def _found(self, place: int, arena_size: int) -> InputBlock:
         if arena_size > self._mapped_end:
             self._map(arena_size)
-        for start, end, mapping, words, address in reversed(self._mappings):
-            if start + BLOCK_HEADER_SIZE <= place <= end:
-                at = place - start
-                return InputBlock(mapping, words, at, place, address + at)
+        for segment in reversed(self._segments):
+            if segment.start + BLOCK_HEADER_SIZE <= place <= segment.end:
+                return InputBlock(segment, place)
         raise ValueError(f"no mapping of the inputs holds a block at byte {place}")
 
     def _map(self, arena_size: int) -> None:
@@ -101,12 +97,10 @@ class InputArena:
             size = os.fstat(self._fd).st_size
             if arena_size > size:
                 raise ValueError(f"inputs of {arena_size} bytes in a memory of {size}")
-            mapping = mmap.mmap(self._fd, arena_size - start, offset=start)
+            segment = Segment(self._fd, start, arena_size - start)
             if start == 0:
-                self._cancel_page = mapping
-            words = memoryview(mapping).cast("I")
-            address = address_of_mapping(mapping)
-            self._mappings.append((start, arena_size, mapping, words, address))
+                self._cancel_page = segment.mapping
+            self._segments.append(segment)
             self._mapped_end = arena_size
 
     def block_of(self, array: NDArray[Any]) -> InputBlock | None:

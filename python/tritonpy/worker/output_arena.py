@@ -13,9 +13,9 @@ import threading
 from collections import deque
 from typing import Final
 
-from tritonpy.worker.address import address_of_mapping
 from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.memory_limit import available_memory
+from tritonpy.worker.segment import Segment
 
 BLOCK_HEADER_SIZE: Final = 64
 MEBIBYTE: Final = 1 << 20
@@ -26,18 +26,6 @@ _LOOKS: Final = 16
 IDLE_BYTES_MAX: Final = 64 * MEBIBYTE
 # Growth by less is not worth asking how much memory there is.
 _UNCHECKED_GROWTH: Final = 16 * MEBIBYTE
-
-
-class _Segment:
-    """What the memory grew by at a time: the bytes of the file from `start` on."""
-
-    __slots__ = ("address", "mapping", "start", "words")
-
-    def __init__(self, fd: int, start: int, size: int) -> None:
-        self.start = start
-        self.mapping = mmap.mmap(fd, size, offset=start)
-        self.words = memoryview(self.mapping).cast("I")
-        self.address = address_of_mapping(self.mapping)
 
 
 class Block:
@@ -62,7 +50,7 @@ class Block:
         "words",
     )
 
-    def __init__(self, segment: _Segment, at: int, size: int):
+    def __init__(self, segment: Segment, at: int, size: int):
         self.mapping = segment.mapping
         self.words = segment.words
         self.at = at
@@ -87,7 +75,7 @@ class OutputArena:
         self._fd = fd
         self._lock = threading.Lock()
         self.size = os.fstat(fd).st_size  # of the memory: what messages call arena_size
-        self._segment: _Segment | None = None  # the last
+        self._segment: Segment | None = None  # the last
         self._used = 0  # of that
         self._classes: list[deque[Block]] = [deque() for _ in range(_LARGEST_CLASS + 1)]
         self._large: deque[Block] = deque()
@@ -150,22 +138,22 @@ class OutputArena:
     def _cut(self, size: int) -> Block:
         """Take `size` bytes that were never used, in a new segment if need be."""
         segment = self._segment
-        if segment is None or self._used + size > len(segment.mapping):
+        if segment is None or segment.start + self._used + size > segment.end:
             segment = self._segment = self._grown(size)
             self._used = 0
         block = Block(segment, self._used, size)
         self._used += size
         return block
 
-    def _grown(self, needed: int) -> _Segment:
+    def _grown(self, needed: int) -> Segment:
         """Append a segment; what is left of the last one is used no more."""
         ahead = min(self.size // 2, _UNCHECKED_GROWTH) if needed <= MEBIBYTE else 0
         wanted = max(needed, MEBIBYTE, ahead)
         size = -(-wanted // MEBIBYTE) * MEBIBYTE
         start = self.size
         self._reserve(start, size)
-        segment = _Segment(self._fd, start, size)
-        self.size = start + size
+        segment = Segment(self._fd, start, size)
+        self.size = segment.end
         return segment
 
     def _reserve(self, start: int, size: int) -> None:

@@ -250,7 +250,7 @@ TEST_F(DrivenInstanceTest, models_of_a_burst_are_driven_at_its_end) {
     ASSERT_TRUE(model->infer(one, wake_due).ok());
     wakes.add(ModelRef(*model));
     EXPECT_EQ(host.driven, nullptr);
-    wakes.wake_all(host);
+    wakes.wake_all(&host);
     EXPECT_FALSE(model->is_entered());
     ASSERT_NE(host.driven, nullptr);
     finish();

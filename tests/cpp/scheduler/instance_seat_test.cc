@@ -24,7 +24,7 @@ namespace {
 using Driver = InstanceSeat::Driver;
 
 void enter(InstanceSeat& seat) {
-    while (seat.try_take() != Driver::kNobody) {
+    while (seat.try_take(false) != Driver::kNobody) {
         std::this_thread::yield();
     }
 }
@@ -32,10 +32,10 @@ void enter(InstanceSeat& seat) {
 TEST(InstanceSeat, is_the_owners_until_it_leaves_and_then_one_guests) {
     InstanceSeat seat;
     Parking parking;
-    EXPECT_EQ(seat.try_take(), Driver::kOwner);
+    EXPECT_EQ(seat.try_take(false), Driver::kOwner);
     seat.leave(parking);
-    EXPECT_EQ(seat.try_take(), Driver::kNobody);
-    EXPECT_EQ(seat.try_take(), Driver::kGuest);
+    EXPECT_EQ(seat.try_take(false), Driver::kNobody);
+    EXPECT_EQ(seat.try_take(false), Driver::kGuest);
 }
 
 TEST(InstanceSeat, a_guest_leaves_it_empty_or_to_the_owner_if_somebody_came) {
@@ -43,12 +43,12 @@ TEST(InstanceSeat, a_guest_leaves_it_empty_or_to_the_owner_if_somebody_came) {
     Parking parking;
     seat.leave(parking);
     enter(seat);
-    EXPECT_EQ(seat.try_take(), Driver::kGuest);  // which only looks
+    EXPECT_EQ(seat.try_take(false), Driver::kGuest);  // which only looks
     seat.give_up();
-    EXPECT_EQ(seat.try_take_or_call_owner(), Driver::kNobody);
-    EXPECT_EQ(seat.try_take_or_call_owner(), Driver::kGuest);
+    EXPECT_EQ(seat.try_take(true), Driver::kNobody);
+    EXPECT_EQ(seat.try_take(true), Driver::kGuest);
     seat.give_up();
-    EXPECT_EQ(seat.try_take(), Driver::kOwner);  // which is on its way
+    EXPECT_EQ(seat.try_take(false), Driver::kOwner);  // which is on its way
     const std::optional<Pull> told = seat.take_back();
     ASSERT_TRUE(told);
     EXPECT_EQ(told->kind, Pull::Kind::kIdle);
@@ -139,7 +139,7 @@ struct Instance {
     }
     // As Model::wake of an io thread; `leaves` the batch to the instance's thread.
     void visit(bool leaves) {
-        const Driver driver = seat.try_take_or_call_owner();
+        const Driver driver = seat.try_take(true);
         if (driver == Driver::kOwner) {
             scheduler.wake();
         }
