@@ -39,6 +39,7 @@ class MessageWriter {
     void dims(std::span<const int64_t> values) {
         append(values.data(), values.size() * sizeof(int64_t));
     }
+    void bytes(std::span<const std::byte> values) { append(values.data(), values.size()); }
     size_t size() const { return out_.size(); }
     // Overwrites a number that was written at `position`.
     template <std::integral T>

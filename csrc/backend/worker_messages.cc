@@ -270,8 +270,6 @@ void encode_answer(AnswerKey key, const InferenceResponse& response, BlockPlace 
     writer.number(block.arena_size);
     writer.number(static_cast<uint32_t>(response.parameters.list().size()));
     writer.text(response.status.message());
-    writer.text(response.model ? std::string_view(response.model->name) : std::string_view());
-    writer.text(response.model ? std::to_string(response.model->version) : std::string());
     write_parameters(writer, response.parameters.list());
     BlockLayout layout;
     for (const Tensor& output : response.outputs) {

@@ -17,6 +17,9 @@ struct AttributeNames {
     PythonObject cancel_index = PythonObject::name("_cancel_index");
     PythonObject id = PythonObject::name("_id");
     PythonObject inputs = PythonObject::name("_inputs");
+    PythonObject model_name = PythonObject::name("_model_name");
+    PythonObject model_version = PythonObject::name("_model_version");
+    PythonObject signature = PythonObject::name("_signature");
     PythonObject release_flags = PythonObject::name("_release_flags");
     PythonObject reply = PythonObject::name("_reply");
     // and InferenceResponse
@@ -29,6 +32,11 @@ struct AttributeNames {
     PythonObject shape = PythonObject::name("_shape");
     PythonObject serialized = PythonObject::name("_serialized");
     PythonObject array = PythonObject::name("_array");
+    // Answer
+    PythonObject call = PythonObject::name("call");
+    PythonObject response = PythonObject::name("response");
+    PythonObject is_final = PythonObject::name("is_final");
+    PythonObject charge = PythonObject::name("charge");
     // InputArena and OutputArena, and their blocks
     PythonObject block = PythonObject::name("block");
     PythonObject lend = PythonObject::name("lend");

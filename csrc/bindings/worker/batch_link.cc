@@ -2,65 +2,29 @@
 
 #include <sched.h>
 
-#include <optional>
+#include <utility>
+
+#include "bindings/worker/server_message.h"
+#include "bindings/worker/waiting.h"
 
 namespace tritonpy {
 
-namespace {
-
-// Other threads of the interpreter run while one of these lives.
-class WithoutGil {
-  public:
-    WithoutGil() : state_(PyEval_SaveThread()) {}
-    ~WithoutGil() { PyEval_RestoreThread(state_); }
-    WithoutGil(const WithoutGil&) = delete;
-    WithoutGil& operator=(const WithoutGil&) = delete;
-
-  private:
-    PyThreadState* const state_;
-};
-
-[[noreturn]] void raise_unexpected() {
-    PyErr_SetString(PyExc_ValueError, "the server sent no EXECUTE on the channel of batches");
-    throw PythonError();
-}
-
-}  // namespace
-
 BatchLink::BatchLink(int execute, int executed, const PythonObject& signature,
-                     const PythonObject& inputs, const PythonObject& outputs)
-    : stream_(execute, executed),
-      inputs_(names_, inputs),
-      outputs_(names_, outputs),
-      reader_(names_, signature, inputs_),
-      writer_(names_, signature, outputs_) {}
+                     std::shared_ptr<WorkerMemory> memory)
+    : memory_(std::move(memory)),
+      stream_(execute, executed),
+      reader_(memory_->names, signature, memory_->inputs),
+      writer_(memory_->names, signature, memory_->outputs) {}
 
 PythonObject BatchLink::receive() {
-    std::optional<MessageStream::Message> message;
-    while (!(message = stream_.next())) {
-        if (stream_.broken()) {
-            raise_unexpected();
-        }
-        if (!receive_more()) {
-            return PythonObject::none();
-        }
+    const auto message = next_message(stream_);
+    if (!message) {
+        return PythonObject::none();
     }
     if (message->kind != WorkerMessageKind::kExecute) {
-        raise_unexpected();
+        raise_malformed_message();
     }
     return reader_.read(message->body);
-}
-
-bool BatchLink::receive_more() {
-    bool is_open = false;
-    {
-        WithoutGil waiting;
-        is_open = stream_.receive(true);
-    }
-    if (PyErr_CheckSignals() != 0) {
-        throw PythonError();
-    }
-    return is_open;
 }
 
 PythonObject BatchLink::executed(const PythonObject& requests,
@@ -79,7 +43,7 @@ bool BatchLink::answer(std::span<const std::byte> body) {
         is_open = stream_.send(message_);
         sched_yield();  // on a core for both, to the server's thread that waits for this
     }
-    inputs_.release();
+    memory_->inputs.release();
     return is_open;
 }
 

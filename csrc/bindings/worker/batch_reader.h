@@ -11,10 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "backend/message_bytes.h"
 #include "bindings/worker/attribute_names.h"
 #include "bindings/worker/input_blocks.h"
 #include "bindings/worker/python_object.h"
+#include "bindings/worker/server_message.h"
+#include "bindings/worker/tensor_reader.h"
 
 namespace tritonpy {
 
@@ -30,29 +31,19 @@ class BatchReader {
     PythonObject read(std::span<const std::byte> body) const;
 
   private:
-    using Block = InputBlocks::Block;
-    struct Message;
-
-    PythonObject read_request(Message& message) const;
-    void read_extras(Message& message, uint32_t size, bool has_text_correlation,
+    PythonObject read_request(ServerMessage& message, const InputBlock* block) const;
+    void read_extras(ServerMessage& message, uint32_t size, bool has_text_correlation,
                      const PythonObject& request) const;
-    PythonObject read_input(Message& message) const;
-    PythonObject strings_of(uint64_t offset, uint64_t size, const Block* block) const;
-    PythonObject array_of(const PythonObject& code, std::span<const int64_t> dims,
-                          uint64_t offset, const Block& block) const;
-    PythonObject data_type_of(const PythonObject& code) const;
+    PythonObject read_input(ServerMessage& message, const InputBlock* block) const;
 
     const AttributeNames& names_;
     InputBlocks& blocks_;
+    const TensorReader tensors_;
     const PythonObject input_names_;
     const PythonObject input_codes_;
     const PythonObject request_type_;
-    const PythonObject tensor_type_;
-    const PythonObject data_types_;
-    const PythonObject empty_;
     const PythonObject read_extras_;
     const PythonObject no_extras_;
-    const PythonObject no_bytes_;
     // Attributes that are the same in every request.
     std::vector<std::pair<PythonObject, PythonObject>> same_;
 };

@@ -1,7 +1,7 @@
-// Blocks of the worker's memory for the outputs of batches, cut from `worker/output_arena.py` for
-// good: only this lends them, so it need not ask whether another thread does.
+// Blocks of the worker's memory for what it sends, cut from `worker/output_arena.py` for good: only
+// this lends them, and nothing comes between its look at one and its loan.
 //
-// Threads: confined(python), to the thread that runs the worker's batches.
+// Threads: confined(python); any thread that has the GIL.
 // Owns: references to the mappings of the blocks.
 // Limits: as many blocks as the server ever had at the same time. Those of more than 1 MiB the
 // arena lends, which gives their memory back when they are idle.

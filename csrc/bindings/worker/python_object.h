@@ -11,7 +11,9 @@
 
 #include <Python.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 namespace tritonpy {
@@ -38,7 +40,23 @@ class PythonObject {
         return made(PyImport_ImportModule(module)).attribute(name(attribute));
     }
     static PythonObject none() { return borrowed(Py_None); }
+    static PythonObject truth(bool value) { return borrowed(value ? Py_True : Py_False); }
     static PythonObject of(uint64_t value) { return made(PyLong_FromUnsignedLongLong(value)); }
+    // An object of Python's bytes.
+    static PythonObject of(std::span<const std::byte> bytes) {
+        return made(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
+                                              static_cast<Py_ssize_t>(bytes.size())));
+    }
+    static PythonObject new_list() { return made(PyList_New(0)); }
+    // A tuple of the new references that `next` gives one after the other.
+    template <typename Next>
+    static PythonObject tuple_of(Py_ssize_t count, Next next) {
+        PythonObject tuple = made(PyTuple_New(count));
+        for (Py_ssize_t index = 0; index < count; ++index) {
+            PyTuple_SetItem(tuple.object_, index, made(next()).release());
+        }
+        return tuple;
+    }
 
     ~PythonObject() { Py_XDECREF(object_); }
     PythonObject(const PythonObject& other) : PythonObject(other.object_) { Py_XINCREF(object_); }
@@ -52,6 +70,10 @@ class PythonObject {
     PyObject* release() { return std::exchange(object_, nullptr); }
 
     bool is_none() const { return object_ == Py_None; }
+    // REQUIRES: a class. An object of it without a call of `__init__`.
+    PythonObject instance() const {
+        return made(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(object_), 0));
+    }
     // Of this very class, not of one that derives from it.
     bool is_exactly(const PythonObject& type) const {
         return reinterpret_cast<PyObject*>(Py_TYPE(object_)) == type.object_;
@@ -69,6 +91,11 @@ class PythonObject {
             throw PythonError();
         }
         return value;
+    }
+    // REQUIRES: of Python's bytes.
+    std::span<const std::byte> bytes() const {
+        return {reinterpret_cast<const std::byte*>(PyBytes_AsString(object_)),
+                static_cast<size_t>(PyBytes_Size(object_))};
     }
     PythonObject attribute(const PythonObject& name) const {
         return made(PyObject_GetAttr(object_, name.object_));

@@ -1,8 +1,4 @@
-"""The server's batches, received and answered: compiled, wherever this interpreter can load that.
-
-The extension serves every CPython from 3.9 on of the server's platform. Interpreters of another
-kind read and write in Python; and so does everybody what is out of the ordinary.
-"""
+"""The server's batches, received and answered."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tritonpy.worker import wire
-from tritonpy.worker.channel import Channel
 from tritonpy.worker.execute_message import read_batch
+from tritonpy.worker.receiving import Receiver
+from tritonpy.worker.sending import send_all
 
 if TYPE_CHECKING:
     from tritonpy.worker.input_arena import InputArena
     from tritonpy.worker.model_signature import ModelSignature
-    from tritonpy.worker.output_arena import OutputArena
     from tritonpy.worker.request import InferenceRequest
 
 
@@ -41,29 +37,25 @@ class BatchLink(Protocol):
 
 
 class PythonBatchLink:
-    """The link of an interpreter that cannot load the compiled one."""
+    """The link of an interpreter that cannot load the compiled one (`links`)."""
 
     def __init__(
-        self,
-        execute: int,
-        executed: int,
-        signature: ModelSignature,
-        inputs: InputArena,
-        _: OutputArena,
+        self, execute: int, executed: int, signature: ModelSignature, inputs: InputArena
     ) -> None:
-        self._channel: Final = Channel(execute, executed)
+        self._receiver: Final = Receiver(execute)
+        self._executed: Final = executed
         self._signature: Final = signature
         self._inputs: Final = inputs
 
     def receive(self) -> list[InferenceRequest] | None:
         """As BatchLink says it."""
-        message = self._channel.receive()
+        message = self._receiver.receive()
         if message is None:
             return None
         kind, start, end = message
         if kind != wire.EXECUTE:
             raise ValueError("the server sent no EXECUTE on the channel of batches")
-        return read_batch(self._channel.buffer, start, end, self._signature, self._inputs)
+        return read_batch(self._receiver.buffer, start, end, self._signature, self._inputs)
 
     def executed(self, requests: list[InferenceRequest], responses: Any) -> bytes | None:
         """Leave everything to be judged."""
@@ -72,24 +64,9 @@ class PythonBatchLink:
     def answer(self, body: bytes) -> bool:
         """As BatchLink says it."""
         try:
-            self._channel.send_alone(wire.EXECUTED, body)
+            send_all(self._executed, wire.message(wire.EXECUTED, body))
         except (BrokenPipeError, ConnectionResetError):
             return False
         os.sched_yield()  # on a core for both, to the server's thread that waits for this
         self._inputs.release()
         return True
-
-
-def batch_link(
-    execute: int,
-    executed: int,
-    signature: ModelSignature,
-    inputs: InputArena,
-    outputs: OutputArena,
-) -> BatchLink:
-    """Return the fastest link that this interpreter has, which owns the two pipes."""
-    try:
-        from tritonpy.worker._batch_link import BatchLink as CompiledLink
-    except ImportError:
-        return PythonBatchLink(execute, executed, signature, inputs, outputs)
-    return CompiledLink(execute, executed, signature, inputs, outputs)

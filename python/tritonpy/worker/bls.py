@@ -10,11 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
-from tritonpy.worker.answer_message import Answer, infer_body
+from tritonpy.worker.answer_message import Answer
 from tritonpy.worker.calls import Call, Calls
 from tritonpy.worker.errors import TritonModelException
-from tritonpy.worker.input_arena import InputArena
-from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.response import InferenceResponse
 
 if TYPE_CHECKING:
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
 class Bls:
     """Runs requests on the server. Thread-safe."""
 
-    def __init__(self, calls: Calls, inputs: InputArena, outputs: OutputArena) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._inputs = inputs
-        self._outputs = outputs
         self.is_open = False  # only while the model serves
 
     def execute(
@@ -37,12 +33,12 @@ class Bls:
         call = self._start(request, decoupled, None)
         if decoupled:
             return ResponseIterator(self._calls, call)
-        response = None
-        while True:
+        answer = self._calls.next_answer(call)
+        response = answer.response
+        while not answer.is_final:
             answer = self._calls.next_answer(call)
             response = _merged(response, answer.response)
-            if answer.is_final:
-                return response
+        return response
 
     def execute_async(self, request: InferenceRequest, decoupled: bool) -> asyncio.Future[Any]:
         """Run `request` at once; the future gives what `execute` would return.
@@ -57,13 +53,13 @@ class Bls:
         return asyncio.ensure_future(self._collected(call, arrivals))
 
     async def _collected(self, call: Call, arrivals: _Arrivals) -> InferenceResponse:
-        response = None
         try:
-            while True:
+            answer = await arrivals.next_of(call)
+            response = answer.response
+            while not answer.is_final:
                 answer = await arrivals.next_of(call)
                 response = _merged(response, answer.response)
-                if answer.is_final:
-                    return response
+            return response
         except asyncio.CancelledError:
             self._calls.cancel(call)
             raise
@@ -72,12 +68,7 @@ class Bls:
         if not self.is_open:
             raise TritonModelException("BLS is only supported during the 'execute' function.")
         try:
-            return self._calls.start(
-                lambda number: infer_body(
-                    request, number, self._inputs, self._outputs, is_decoupled=decoupled
-                ),
-                notify,
-            )
+            return self._calls.start(request, decoupled, notify)
         except StructError as error:
             raise TritonModelException(
                 f"The request for model '{request._model_name}' has a number that is out of range: "
@@ -85,11 +76,9 @@ class Bls:
             ) from error
 
 
-def _merged(first: InferenceResponse | None, second: InferenceResponse) -> InferenceResponse:
+def _merged(first: InferenceResponse, second: InferenceResponse) -> InferenceResponse:
     """Return the response of two answers, of which the last may say nothing but that it is last."""
-    if first is None or second._error is not None:
-        return second
-    return first
+    return first if second._error is None else second
 
 
 async def _immediately(iterator: ResponseIterator) -> ResponseIterator:

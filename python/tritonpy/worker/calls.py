@@ -16,13 +16,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tritonpy.worker import wire
-from tritonpy.worker.answer_message import Answer, read_answer
-from tritonpy.worker.channel import Channel
+from tritonpy.worker.answer_message import Answer
+from tritonpy.worker.call_link import CallLink
+from tritonpy.worker.infer_message import infer_message
 from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.response import failed
+from tritonpy.worker.sending import Sender
+
+if TYPE_CHECKING:
+    from tritonpy.worker.request import InferenceRequest
 
 # So much is taken before the server is told: a fraction of what it sends ahead.
 _TOLD_TOGETHER: Final = 1 << 20
@@ -32,25 +38,28 @@ _GONE: Final = "The server has closed the connection to this worker."
 class Call:
     """One request under way. `notify` is called, from any thread, when an answer is there."""
 
-    __slots__ = ("answers", "is_dropped", "is_waiting", "notify", "number", "signal", "taken")
+    __slots__ = ("answers", "is_dropped", "notify", "number", "signal", "taken")
 
     def __init__(self, number: int, notify: Callable[[], None] | None) -> None:
         self.number = number
         self.notify = notify
         self.answers: deque[Answer] = deque()
         self.taken = 0  # charges of the answers that were taken and the server not told of
-        self.is_waiting = False
         self.is_dropped = False
-        self.signal = threading.Lock()
-        self.signal.acquire()
+        # Of the thread that waits while another leads; held but for a moment.
+        self.signal: threading.Lock | None = None
 
 
 class Calls:
     """The calls under way on one channel. Thread-safe."""
 
-    def __init__(self, channel: Channel, inputs: InputArena) -> None:
-        self._channel = channel
+    def __init__(
+        self, link: CallLink, sender: Sender, inputs: InputArena, outputs: OutputArena
+    ) -> None:
+        self._link = link
+        self._sender = sender
         self._inputs = inputs
+        self._outputs = outputs
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._calls: dict[int, Call] = {}
@@ -61,51 +70,60 @@ class Calls:
         self._loop_work = threading.Semaphore(0)
         self._loop_thread: threading.Thread | None = None
 
-    def start(self, body: Callable[[int], bytes], notify: Callable[[], None] | None = None) -> Call:
-        """Send the INFER whose body `body` makes for the call's number."""
+    def start(
+        self,
+        request: InferenceRequest,
+        is_decoupled: bool,
+        notify: Callable[[], None] | None = None,
+    ) -> Call:
+        """Send the INFER for `request`. Errors as infer_message's."""
         call = Call(next(self._numbers), notify)
-        message = body(call.number)
+        message = self._link.infer(request, call.number, is_decoupled)
+        if message is None:
+            message = infer_message(
+                request, call.number, self._inputs, self._outputs, is_decoupled=is_decoupled
+            )
         with self._lock:
             if self._has_ended:
-                call.answers.append(Answer(failed(_GONE), True))
+                call.answers.append(Answer(call.number, failed(_GONE), is_final=True))
                 return call
             self._calls[call.number] = call
             if notify is not None:
                 self._notified_count += 1
                 if not self._is_led:
                     self._wake_loop_thread()
-        self._channel.send(wire.INFER, message)
+        self._sender.send(message)
         return call
 
     def cancel(self, call: Call) -> None:
         """Tell the server that the answers are of no use any more; the last one still comes."""
-        self._channel.send(wire.CANCEL, wire.CALL.pack(call.number))
+        self._sender.send(wire.message(wire.CANCEL, wire.CALL.pack(call.number)))
 
     def drop_from_finalizer(self, call: Call) -> None:
         """Cancel a call that nobody will ask for answers any more, from `__del__`."""
         if call.number in self._calls:
             call.is_dropped = True
-            self._channel.send_from_finalizer(wire.CANCEL, wire.CALL.pack(call.number))
+            message = wire.message(wire.CANCEL, wire.CALL.pack(call.number))
+            self._sender.send_from_finalizer(message)
 
     def next_answer(self, call: Call) -> Answer:
         """Return the next answer to `call`; waits for it."""
-        while (answer := self.take(call)) is None:
+        answer = None
+        while answer is None:
+            signal = None
             with self._lock:
                 if call.answers:
-                    continue
-                leads = not self._is_led
-                if leads:
-                    self._is_led = True
-                else:
-                    call.is_waiting = True
-                    self._waiting[call.number] = call
-            if leads:
-                try:
-                    self._read_until(lambda: bool(call.answers))
-                finally:
-                    self._hand_over()
+                    answer = call.answers.popleft()
+                    break
+                if self._is_led:
+                    signal = self._signal_of(call)
+                self._is_led = True
+            if signal is not None:
+                signal.acquire()
             else:
-                call.signal.acquire()
+                answer = self._lead_to_answer(call)
+        if not answer.is_final:
+            self._count_as_taken(call, answer)
         return answer
 
     def take(self, call: Call) -> Answer | None:
@@ -114,39 +132,53 @@ class Calls:
             if not call.answers:
                 return None
             answer = call.answers.popleft()
-            if answer.is_final:
-                return answer
-            call.taken += answer.charge
-            if call.taken < _TOLD_TOGETHER:
-                return answer
-            taken, call.taken = call.taken, 0
-        with suppress(OSError):  # the server is gone, as the next answer says
-            self._channel.send(wire.READ, wire.READ_CHARGE.pack(call.number, taken))
+        if not answer.is_final:
+            self._count_as_taken(call, answer)
         return answer
 
-    def _read_until(self, is_done: Callable[[], bool]) -> None:
-        while not is_done():
-            try:
-                message = self._channel.receive()
-            except (OSError, ValueError):
-                message = None
-            if message is None:
-                self._end()
-                return
-            kind, start, end = message
-            if kind == wire.ANSWER:
-                number, answer = read_answer(self._channel.buffer, start, end, self._inputs)
-                self._deliver(number, answer)
-                self._inputs.release()
-
-    def _deliver(self, number: int, answer: Answer) -> None:
+    def _count_as_taken(self, call: Call, answer: Answer) -> None:
         with self._lock:
-            call = self._calls.get(number)
+            call.taken += answer.charge
+            if call.taken < _TOLD_TOGETHER:
+                return
+            taken, call.taken = call.taken, 0
+        message = wire.message(wire.READ, wire.READ_CHARGE.pack(call.number, taken))
+        with suppress(OSError):  # the server is gone, as the next answer says
+            self._sender.send(message)
+
+    def _lead_to_answer(self, call: Call) -> Answer | None:
+        """Read until an answer to `call` is there; None if it went to those that were delivered."""
+        own = None
+        try:
+            while own is None:
+                answer = self._receive()
+                if answer is None:
+                    break
+                if answer.call == call.number:
+                    own = answer
+                else:
+                    self._deliver(answer)
+        finally:
+            self._hand_over(call if own is not None and own.is_final else None)
+        return own
+
+    def _receive(self) -> Answer | None:
+        """Return the next answer; None, and all calls have failed, when the server is gone."""
+        try:
+            answer = self._link.receive()
+        except (OSError, ValueError):
+            answer = None
+        if answer is None:
+            self._end()
+        return answer
+
+    def _deliver(self, answer: Answer) -> None:
+        with self._lock:
+            call = self._calls.get(answer.call)
             if call is None:
                 return
             if answer.is_final:
-                del self._calls[number]
-                self._notified_count -= call.notify is not None
+                self._forget(call)
             if call.is_dropped:
                 return
             call.answers.append(answer)
@@ -154,10 +186,20 @@ class Calls:
         if call.notify is not None:
             call.notify()
 
+    def _forget(self, call: Call) -> None:
+        del self._calls[call.number]
+        self._notified_count -= call.notify is not None
+
+    def _signal_of(self, call: Call) -> threading.Lock:
+        """Return what is released when an answer to `call` is there, or nobody leads."""
+        if call.signal is None:
+            call.signal = threading.Lock()
+            call.signal.acquire()
+        self._waiting[call.number] = call
+        return call.signal
+
     def _wake(self, call: Call) -> None:
-        if call.is_waiting:
-            call.is_waiting = False
-            self._waiting.pop(call.number, None)
+        if self._waiting.pop(call.number, None) is not None and call.signal is not None:
             call.signal.release()
 
     def _end(self) -> None:
@@ -166,11 +208,14 @@ class Calls:
             self._has_ended = True
             numbers = list(self._calls)
         for number in numbers:
-            self._deliver(number, Answer(failed(_GONE), True))
+            self._deliver(Answer(number, failed(_GONE), is_final=True))
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, ended: Call | None = None) -> None:
+        """Let another lead; `ended` is a call that the leader takes the last answer to itself."""
         with self._lock:
             self._is_led = False
+            if ended is not None:
+                self._forget(ended)
             for call in self._waiting.values():
                 self._wake(call)
                 return
@@ -193,6 +238,13 @@ class Calls:
                 self._is_led |= leads
             if leads:
                 try:
-                    self._read_until(lambda: self._notified_count == 0)
+                    self._deliver_to_loops()
                 finally:
                     self._hand_over()
+
+    def _deliver_to_loops(self) -> None:
+        while self._notified_count > 0:
+            answer = self._receive()
+            if answer is None:
+                return
+            self._deliver(answer)

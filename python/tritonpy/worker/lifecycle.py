@@ -12,7 +12,6 @@ import traceback
 from typing import Any, Final, NamedTuple
 
 from tritonpy.worker import process, runtime
-from tritonpy.worker.channel import Channel
 from tritonpy.worker.control_channel import ControlChannel
 from tritonpy.worker.errors import describe
 from tritonpy.worker.execution import BatchRunner
@@ -136,7 +135,7 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
         signature,
         control,
         (descriptors.execute, descriptors.executed),
-        Channel(descriptors.calls, descriptors.calls),
+        descriptors.calls,
         InputArena(descriptors.inputs),
         OutputArena(descriptors.outputs),
         verbose_level=int(start.get("log", {}).get("verbose_level", 0)),

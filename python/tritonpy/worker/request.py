@@ -86,19 +86,16 @@ class InferenceRequest:
         trace: InferenceTrace | None = None,
         parameters: dict[str, bool | int | str] | None = None,
     ) -> None:
-        if isinstance(correlation_id, bool) or not isinstance(correlation_id, (int, str)):
-            raise TritonModelException("Correlation ID must be integer or string")
+        if type(correlation_id) is not int:
+            _check_correlation(correlation_id)
         self._inputs = list(inputs)
         self._outputs: Any = list(requested_output_names)
-        texts = (("Input tensor", self._inputs), ("Requested output name", self._outputs))
-        for what, things in texts:
-            if any(thing is None or thing == "" for thing in things):
-                raise TritonModelException(
-                    f"{what} for request with id '{request_id}' and model name '{model_name}' "
-                    "should not be empty."
-                )
-        if not all(isinstance(tensor, Tensor) for tensor in self._inputs):
-            raise TypeError(f"the inputs of a request must be Tensors, found {self._inputs}")
+        for tensor in self._inputs:
+            if type(tensor) is not Tensor:
+                _check_input(tensor, request_id, model_name)
+        for name in self._outputs:
+            if not name:
+                _refuse_empty("Requested output name", request_id, model_name)
         self._signature: ModelSignature | None = None
         self._key = 0
         self._id = request_id
@@ -109,7 +106,7 @@ class InferenceRequest:
         self._timeout = timeout
         self._priority = 0
         self._cancel_index = NO_CANCEL_INDEX
-        self._parameters = checked(parameters)
+        self._parameters = {} if parameters is None else checked(parameters)
         self._preferred_memory = preferred_memory
         self._trace = trace
         self._release_flags = RELEASE_ALL
@@ -210,6 +207,25 @@ class InferenceRequest:
     def async_exec(self, decoupled: bool = False) -> asyncio.Future[Any]:
         """Run the request on the server; the result is that of `exec`, to be awaited."""
         return runtime.current().bls.execute_async(self, decoupled)
+
+
+def _check_correlation(correlation_id: Any) -> None:
+    if isinstance(correlation_id, bool) or not isinstance(correlation_id, (int, str)):
+        raise TritonModelException("Correlation ID must be integer or string")
+
+
+def _check_input(tensor: Any, request_id: str, model_name: str) -> None:
+    if tensor is None or (isinstance(tensor, str) and not tensor):
+        _refuse_empty("Input tensor", request_id, model_name)
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"the inputs of a request must be Tensors, found {tensor!r}")
+
+
+def _refuse_empty(what: str, request_id: str, model_name: str) -> None:
+    raise TritonModelException(
+        f"{what} for request with id '{request_id}' and model name '{model_name}' "
+        "should not be empty."
+    )
 
 
 # What a request has whose message says nothing more.

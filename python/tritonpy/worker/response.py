@@ -13,7 +13,7 @@ from tritonpy.worker.tensor import Tensor
 class InferenceResponse:
     """Output tensors, or an error; and parameters."""
 
-    __slots__ = ("_error", "_outputs", "_parameters", "_source")
+    __slots__ = ("_error", "_outputs", "_parameters")
 
     def __init__(
         self,
@@ -32,7 +32,6 @@ class InferenceResponse:
         self._outputs = outputs
         self._error = error
         self._parameters = checked(parameters) if parameters is not None else None
-        self._source = ("", -1)  # model and version that answered, for BLS
 
     def output_tensors(self) -> list[Tensor]:
         """Return the outputs."""

@@ -25,7 +25,9 @@ class Sender:
     def send(self, message: bytes) -> None:
         """Send `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
         with self._lock:
-            send_all(self._descriptor, message)
+            sent = os.write(self._descriptor, message)
+            if sent < len(message):
+                send_all(self._descriptor, message[sent:])
         if self._waiting:
             self._send_waiting()
 

@@ -21,13 +21,24 @@ ANSWERED: Final = 0
 OPEN: Final = 1
 RESCHEDULED: Final = 2
 
+# What every message begins with: its body's length, its kind, zero.
+HEADER: Final = Struct("<IHH")
+# Tensors do not travel in messages, only their places, ids and parameters.
+MAX_BODY: Final = 64 << 20
 LENGTH: Final = Struct("<I")
 OUTPUT_INDEX: Final = Struct("<H")
 CALL: Final = Struct("<Q")
 READ_CHARGE: Final = Struct("<QQ")
+# A tensor of a call, after its name: type, rank, zero, flags, offset, size.
+TENSOR: Final = Struct("<BBHIQQ")
 MAX_DIMS: Final = 255
 # The dimensions of a shape, by their count.
 DIMS: Final = tuple(Struct(f"<{count}q") for count in range(MAX_DIMS + 1))
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """Return a whole message."""
+    return HEADER.pack(len(body), kind, 0) + body
 
 
 def string(text: str) -> bytes:

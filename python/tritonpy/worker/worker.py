@@ -6,15 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tritonpy.worker import wire
-from tritonpy.worker.batch_link import batch_link
 from tritonpy.worker.bls import Bls
 from tritonpy.worker.calls import Calls
-from tritonpy.worker.channel import Channel
 from tritonpy.worker.control_channel import ControlChannel
 from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.links import links
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import Block, OutputArena
 from tritonpy.worker.response_message import ResponseWriter
+from tritonpy.worker.sending import Sender
 
 if TYPE_CHECKING:
     from tritonpy.worker.response import InferenceResponse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Worker:
     """The server's memory, the channels to it, and what goes over them.
 
-    Thread-safe, but for `batches`, which is made of the pipes of that name.
+    Thread-safe, but for `batches`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Worker:
         signature: ModelSignature,
         control: ControlChannel,
         batches: tuple[int, int],
-        calls: Channel,
+        calls: int,
         inputs: InputArena,
         outputs: OutputArena,
         *,
@@ -42,11 +42,11 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, inputs, outputs)
-        self.batches: Final = batch_link(*batches, signature, inputs, outputs)
-        self.bls: Final = Bls(Calls(calls, inputs), inputs, outputs)
+        self.batches, call_link = links(batches, calls, signature, inputs, outputs)
+        self._sender: Final = Sender(calls)
+        self.bls: Final = Bls(Calls(call_link, self._sender, inputs, outputs))
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses
-        self._calls = calls
 
     def send_response(
         self,
@@ -61,12 +61,12 @@ class Worker:
         `outputs` are those that its client wants.
         """
         body, block = self.writer.response(key, response, outputs, is_final=is_final)
-        self._calls.send(wire.RESPONSE, body)
+        self._sender.send(wire.message(wire.RESPONSE, body))
         return block
 
     def reschedule(self, key: int) -> None:
         """Give an open request back, to run again after what was sent for it."""
-        self._calls.send(wire.RESPONSE, self.writer.rescheduled(key))
+        self._sender.send(wire.message(wire.RESPONSE, self.writer.rescheduled(key)))
 
     def abandon(self, key: int) -> None:
         """Fail an open request that nobody can answer any more. Safe in `__del__`."""
@@ -77,7 +77,7 @@ class Worker:
             "without a final response"
         )
         body, _ = self.writer.response(key, failed(text), None, is_final=True)
-        self._calls.send_from_finalizer(wire.RESPONSE, body)
+        self._sender.send_from_finalizer(wire.message(wire.RESPONSE, body))
 
     def call(self, message: dict[str, Any]) -> Any:
         """Ask the server's Python side; TritonModelException with what it objects."""

@@ -1,4 +1,4 @@
-"""A batch link, and what the server's side of it would be: memory that it writes, and pipes."""
+"""Links of both kinds, and what the server's side of them would be: memory, pipes and a socket."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from tests.python.worker.fake_server import (
     pieces_of,
 )
 from tests.python.worker.pipes import piped
-from tritonpy.worker import wire
-from tritonpy.worker.batch_link import BatchLink
+from tritonpy.worker import _messages, wire
+from tritonpy.worker.batch_link import BatchLink, PythonBatchLink
+from tritonpy.worker.call_link import CallLink, PythonCallLink
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
@@ -56,12 +57,33 @@ class Memory:
         return execute_body(requests, place, offsets, 1)
 
 
-class Linked:
-    """A link, and the server's end of its pipes."""
+def compiled_batches(execute: int, executed: int, memory: Memory) -> BatchLink:
+    """Return a link of the extension's."""
+    compiled = _messages.Memory(memory.inputs, memory.outputs)
+    return _messages.BatchLink(execute, executed, SIGNATURE, compiled)
 
-    def __init__(self, kind: Callable[..., BatchLink], memory: Memory) -> None:
+
+def python_batches(execute: int, executed: int, memory: Memory) -> BatchLink:
+    """Return a link in Python."""
+    return PythonBatchLink(execute, executed, SIGNATURE, memory.inputs)
+
+
+def compiled_calls(calls: int, memory: Memory) -> CallLink:
+    """Return a link of the extension's."""
+    return _messages.CallLink(calls, _messages.Memory(memory.inputs, memory.outputs))
+
+
+def python_calls(calls: int, memory: Memory) -> CallLink:
+    """Return a link in Python."""
+    return PythonCallLink(calls, memory.inputs)
+
+
+class Linked:
+    """A link of batches, and the server's end of its pipes."""
+
+    def __init__(self, kind: Callable[[int, int, Memory], BatchLink], memory: Memory) -> None:
         self.server, worker = piped()
-        self.link = kind(*worker, SIGNATURE, memory.inputs, memory.outputs)
+        self.link = kind(*worker, memory)
 
     def receive(self, body: bytes) -> list[InferenceRequest]:
         """Send a batch and return what the link makes of it."""

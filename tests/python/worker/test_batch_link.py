@@ -19,10 +19,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.python.worker.fake_server import FIRST_BLOCK, Request, fp32, serialized
-from tests.python.worker.linked import SIGNATURE, Linked, Memory
+from tests.python.worker.linked import (
+    SIGNATURE,
+    Linked,
+    Memory,
+    compiled_batches,
+    python_batches,
+)
 from tritonpy.worker import wire
-from tritonpy.worker._batch_link import BatchLink as CompiledLink
-from tritonpy.worker.batch_link import BatchLink, PythonBatchLink, batch_link
+from tritonpy.worker.batch_link import BatchLink
 from tritonpy.worker.data_types import CODES
 from tritonpy.worker.errors import TritonError, TritonModelException
 from tritonpy.worker.request import InferenceRequest
@@ -31,7 +36,7 @@ from tritonpy.worker.response_message import ResponseWriter
 from tritonpy.worker.tensor import Tensor
 
 _MALFORMED: Final = (ValueError, IndexError, TypeError, OverflowError, struct.error)
-_LINKS: Final = (CompiledLink, PythonBatchLink)
+_LINKS: Final = (compiled_batches, python_batches)
 
 
 @pytest.fixture
@@ -76,11 +81,6 @@ def _said(requests: list[InferenceRequest]) -> list[dict[str, Any]]:
     return attributes
 
 
-def test_this_interpreter_has_the_compiled_link(memory: Memory) -> None:
-    linked = Linked(batch_link, memory)
-    assert isinstance(linked.link, CompiledLink)
-
-
 def test_both_read_the_same(memory: Memory) -> None:
     message = memory.message(*_BATCH)
     compiled, in_python = (_outcome(Linked(kind, memory), message) for kind in _LINKS)
@@ -110,7 +110,7 @@ def test_both_make_the_same_of_what_is_spoilt(memory: Memory, spoilt: int) -> No
 
 @pytest.mark.parametrize("kind", _LINKS)
 def test_batches_arrive_in_pieces_together_and_large(
-    memory: Memory, kind: Callable[..., BatchLink]
+    memory: Memory, kind: Callable[[int, int, Memory], BatchLink]
 ) -> None:
     linked = Linked(kind, memory)
     body = memory.message(Request({0: fp32([1.0])}, request_id="x" * 300_000))
@@ -129,7 +129,7 @@ def test_batches_arrive_in_pieces_together_and_large(
 
 
 @pytest.mark.parametrize("kind", _LINKS)
-def test_the_server_may_go(memory: Memory, kind: Callable[..., BatchLink]) -> None:
+def test_the_server_may_go(memory: Memory, kind: Callable[[int, int, Memory], BatchLink]) -> None:
     linked = Linked(kind, memory)
     (request,) = linked.receive(memory.message(Request({0: fp32([1.0])})))
     del request
@@ -143,17 +143,17 @@ def test_the_server_may_go(memory: Memory, kind: Callable[..., BatchLink]) -> No
     ("length", "message_kind"), [(0, wire.ANSWER), (0, 0), (0, 77), ((64 << 20) + 1, wire.EXECUTE)]
 )
 def test_other_messages_are_refused(
-    memory: Memory, kind: Callable[..., BatchLink], length: int, message_kind: int
+    memory: Memory, kind: Callable[[int, int, Memory], BatchLink], length: int, message_kind: int
 ) -> None:
     linked = Linked(kind, memory)
     linked.server.sendall(struct.pack("<IHH", length, message_kind, 0))
-    with pytest.raises(ValueError, match=r"no EXECUTE on the channel of batches|at most 67108864"):
+    with pytest.raises(ValueError, match=r"malformed message|no EXECUTE|at most 67108864"):
         linked.link.receive()
 
 
 @pytest.mark.parametrize("kind", _LINKS)
 def test_answers_are_framed_and_inputs_go_back(
-    memory: Memory, kind: Callable[..., BatchLink]
+    memory: Memory, kind: Callable[[int, int, Memory], BatchLink]
 ) -> None:
     linked = Linked(kind, memory)
     lent = struct.pack("<I", 1)
@@ -179,7 +179,7 @@ def test_signals_are_seen_while_it_waits(memory: Memory) -> None:
     def raise_seen(number: int, frame: object) -> None:
         raise _SeenError
 
-    linked = Linked(CompiledLink, memory)
+    linked = Linked(compiled_batches, memory)
     before = signal.signal(signal.SIGALRM, raise_seen)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
@@ -191,11 +191,11 @@ def test_signals_are_seen_while_it_waits(memory: Memory) -> None:
 
 
 def _requests(memory: Memory, *requests: Request) -> list[InferenceRequest]:
-    return Linked(CompiledLink, memory).receive(memory.message(*requests))
+    return Linked(compiled_batches, memory).receive(memory.message(*requests))
 
 
 def _link(memory: Memory) -> BatchLink:
-    return Linked(CompiledLink, memory).link
+    return Linked(compiled_batches, memory).link
 
 
 def _answer(*outputs: tuple[str, NDArray[Any]], **options: Any) -> InferenceResponse:
@@ -334,7 +334,7 @@ def test_lent_blocks_are_left_alone(memory: Memory) -> None:
 
 def test_nothing_is_left_behind(memory: Memory) -> None:
     message = memory.message(*_BATCH)
-    linked = Linked(CompiledLink, memory)
+    linked = Linked(compiled_batches, memory)
 
     def serve() -> None:
         for size in (len(message), len(message) - 1):

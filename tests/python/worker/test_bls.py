@@ -87,7 +87,7 @@ def answer(
     given = parameters({"p": 1})  # their count first
     body = struct.pack("<QQIBBH", call, charge, is_final, bool(error), 2, bool(values))
     body += struct.pack("<QQ", block, INPUTS_SIZE)
-    body += given[:4] + text(error) + text("other") + text("3") + given[4:]
+    body += given[:4] + text(error) + given[4:]
     if values:
         body += text("Y") + struct.pack("<BBHIQQ", 11, 1, 0, 0, 0, len(data))
         body += struct.pack("<q", len(values))
@@ -371,7 +371,7 @@ class TritonPythonModel:
             "requested_output_names=['']",
             "Requested output name for request with id '7' and model name 'x' should not be empty.",
         ),
-        ("inputs=[5]", "the inputs of a request must be Tensors, found [5]"),
+        ("inputs=[5]", "the inputs of a request must be Tensors, found 5"),
         ("correlation_id=1.5", "Correlation ID must be integer or string"),
     ],
 )

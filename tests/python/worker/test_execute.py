@@ -53,7 +53,7 @@ class TritonPythonModel:
 
 
 def test_the_link_is_the_one_that_is_meant(start: Start, program: Path) -> None:
-    source = "[response(tensor('OUT', np.float32(['tritonpy.worker._batch_link' in sys.modules])))]"
+    source = "[response(tensor('OUT', np.float32(['tritonpy.worker._messages' in sys.modules])))]"
     server = start("import sys\n" + returning(source))
     (response,) = server.execute(Request())
     assert response.values() == [program == PROGRAM]

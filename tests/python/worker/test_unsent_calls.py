@@ -13,13 +13,16 @@ from typing import Any
 import numpy
 import pytest
 
+from tests.python.worker.linked import SIGNATURE
+from tests.python.worker.pipes import piped
 from tritonpy.worker.bls import Bls
 from tritonpy.worker.calls import Calls
-from tritonpy.worker.channel import Channel
 from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.input_arena import InputArena
+from tritonpy.worker.links import links
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.request import InferenceRequest
+from tritonpy.worker.sending import Sender
 from tritonpy.worker.tensor import Tensor
 
 
@@ -39,7 +42,8 @@ def bls(outputs: OutputArena) -> Iterator[Bls]:
     with theirs:
         inputs = InputArena(memory)
         descriptor = ours.detach()
-        bls = Bls(Calls(Channel(descriptor, descriptor), inputs), inputs, outputs)
+        _, link = links(piped()[1], descriptor, SIGNATURE, inputs, outputs)
+        bls = Bls(Calls(link, Sender(descriptor), inputs, outputs))
         bls.is_open = True
         yield bls
         theirs.setblocking(False)

@@ -1,10 +1,9 @@
 // EXECUTED for a batch that was answered as nearly all are: each request with one response, whose
-// outputs are numbers in contiguous arrays. What `worker/response_message.py` does for every kind,
-// compiled for this one.
+// outputs are plain tensors. What `worker/response_message.py` does for every kind, compiled for
+// this one.
 //
 // Threads: confined(python), to the thread that runs the worker's batches.
 // Owns: references to what it looks up.
-// Limits: outputs of less than 256 KiB; larger ones Python copies without the GIL.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +14,13 @@
 
 namespace tritonpy {
 
-class AnswerWriter {
+class ExecutedWriter {
   public:
     // `signature` is a ModelSignature; the names and blocks are borrowed. Throws PythonError.
-    AnswerWriter(const AttributeNames& names, const PythonObject& signature, OutputBlocks& blocks);
-    AnswerWriter(const AnswerWriter&) = delete;
-    AnswerWriter& operator=(const AnswerWriter&) = delete;
+    ExecutedWriter(const AttributeNames& names, const PythonObject& signature,
+                   OutputBlocks& blocks);
+    ExecutedWriter(const ExecutedWriter&) = delete;
+    ExecutedWriter& operator=(const ExecutedWriter&) = delete;
 
     // The message's body for what a model's execute returned, its outputs written to a block;
     // None where anything is out of the ordinary, and then nothing has happened. Throws
@@ -35,7 +35,6 @@ class AnswerWriter {
                         Message& out) const;
     bool write_output(const PythonObject& tensor, const PythonObject& wanted, uint64_t base,
                       Message& out) const;
-    void write_data(Message& out) const;
 
     const AttributeNames& names_;
     OutputBlocks& blocks_;

@@ -1,19 +1,23 @@
 from typing import Any
 
+from tritonpy.worker.answer_message import Answer
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.request import InferenceRequest
 
+class Memory:
+    def __init__(self, inputs: InputArena, outputs: OutputArena) -> None: ...
+
 class BatchLink:
     def __init__(
-        self,
-        execute: int,
-        executed: int,
-        signature: ModelSignature,
-        inputs: InputArena,
-        outputs: OutputArena,
+        self, execute: int, executed: int, signature: ModelSignature, memory: Memory
     ) -> None: ...
     def receive(self) -> list[InferenceRequest] | None: ...
     def executed(self, requests: list[InferenceRequest], responses: Any) -> bytes | None: ...
     def answer(self, body: bytes) -> bool: ...
+
+class CallLink:
+    def __init__(self, calls: int, memory: Memory) -> None: ...
+    def infer(self, request: InferenceRequest, call: int, is_decoupled: bool) -> bytes | None: ...
+    def receive(self) -> Answer | None: ...

@@ -1,49 +1,33 @@
-#include "bindings/worker/answer_writer.h"
+#include "bindings/worker/executed_writer.h"
 
 #include <cstddef>
-#include <cstring>
 #include <limits>
-#include <span>
-#include <utility>
 #include <vector>
 
 #include "backend/message_bytes.h"
-#include "bindings/worker/numpy_array.h"
-#include "tensor/data_type.h"
+#include "bindings/worker/output_block.h"
 
 namespace tritonpy {
 
 namespace {
 
-constexpr auto kBytes = static_cast<int64_t>(DataType::kBytes);
 constexpr size_t kArenaSizeField = 8;  // in the body
-constexpr Py_ssize_t kMaxDims = std::numeric_limits<uint8_t>::max();
 constexpr Py_ssize_t kMaxOutputs = std::numeric_limits<uint16_t>::max();
-constexpr uint64_t kLarge = uint64_t{256} << 10;
-constexpr uint64_t kAlignment = 64;
 constexpr size_t kUsualSize = 512;  // of a body
 
 }  // namespace
 
-struct AnswerWriter::Message {
-    // What goes where in the block.
-    struct Piece {
-        PythonObject array;
-        std::span<const std::byte> bytes;
-        uint64_t at;
-    };
-
+struct ExecutedWriter::Message {
     Message() { body.reserve(kUsualSize); }
 
     Bytes body;
     MessageWriter writer{body};
     std::vector<size_t> block_fields;  // where it says which block, which is known last
-    std::vector<Piece> pieces;
-    uint64_t block_size = 0;
+    OutputBlock block;
 };
 
-AnswerWriter::AnswerWriter(const AttributeNames& names, const PythonObject& signature,
-                           OutputBlocks& blocks)
+ExecutedWriter::ExecutedWriter(const AttributeNames& names, const PythonObject& signature,
+                               OutputBlocks& blocks)
     : names_(names),
       blocks_(blocks),
       output_places_(signature.attribute(PythonObject::name("output_places"))),
@@ -51,21 +35,23 @@ AnswerWriter::AnswerWriter(const AttributeNames& names, const PythonObject& sign
       response_type_(PythonObject::imported("tritonpy.worker.response", "InferenceResponse")),
       release_all_(PythonObject::imported("tritonpy.worker.request", "RELEASE_ALL").integer()) {}
 
-PythonObject AnswerWriter::executed(const PythonObject& requests,
-                                    const PythonObject& responses) const {
+PythonObject ExecutedWriter::executed(const PythonObject& requests,
+                                      const PythonObject& responses) const {
     Message message;
     if (!write(requests, responses, message)) {
         return PythonObject::none();
     }
-    write_data(message);
+    if (const uint64_t place = message.block.write(blocks_); place != 0) {
+        for (size_t field : message.block_fields) {
+            message.writer.overwrite(field, place);
+        }
+    }
     message.writer.overwrite(kArenaSizeField, blocks_.arena_size());
-    return PythonObject::made(
-        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(message.body.data()),
-                                  static_cast<Py_ssize_t>(message.body.size())));
+    return PythonObject::of(message.body);
 }
 
-bool AnswerWriter::write(const PythonObject& requests, const PythonObject& responses,
-                         Message& out) const {
+bool ExecutedWriter::write(const PythonObject& requests, const PythonObject& responses,
+                           Message& out) const {
     if (!PyList_Check(responses.get())) {
         return false;
     }
@@ -84,8 +70,8 @@ bool AnswerWriter::write(const PythonObject& requests, const PythonObject& respo
     return true;
 }
 
-bool AnswerWriter::write_response(const PythonObject& request, const PythonObject& response,
-                                  Message& out) const {
+bool ExecutedWriter::write_response(const PythonObject& request, const PythonObject& response,
+                                    Message& out) const {
     MessageWriter& writer = out.writer;
     if (!response.is_exactly(response_type_) || !request.attribute(names_.reply).is_none() ||
         request.attribute(names_.release_flags).integer() != release_all_ ||
@@ -106,7 +92,7 @@ bool AnswerWriter::write_response(const PythonObject& request, const PythonObjec
     writer.number(uint32_t{0});  // parameters
     out.block_fields.push_back(writer.size());
     writer.number(uint64_t{0});
-    const uint64_t base = out.block_size;
+    const uint64_t base = out.block.end();
     writer.number(base);
     uint16_t written = 0;
     for (Py_ssize_t index = 0; index < count; ++index) {
@@ -121,9 +107,8 @@ bool AnswerWriter::write_response(const PythonObject& request, const PythonObjec
 }
 
 // Writes nothing for an output that the client does not want.
-bool AnswerWriter::write_output(const PythonObject& tensor, const PythonObject& wanted,
-                                uint64_t base, Message& out) const {
-    MessageWriter& writer = out.writer;
+bool ExecutedWriter::write_output(const PythonObject& tensor, const PythonObject& wanted,
+                                  uint64_t base, Message& out) const {
     const PythonObject name = tensor.attribute(names_.name);
     PyObject* place = PyDict_GetItemWithError(output_places_.get(), name.get());
     if (place == nullptr) {
@@ -131,49 +116,19 @@ bool AnswerWriter::write_output(const PythonObject& tensor, const PythonObject& 
         return false;
     }
     const int64_t index = PythonObject::borrowed(place).integer();
-    const int64_t code = tensor.attribute(names_.code).integer();
-    PythonObject array = tensor.attribute(names_.array);
-    const auto bytes = bytes_of(array);
-    if (code == kBytes || code != output_codes_.item(index).integer() || !bytes) {
+    const auto plain = PlainTensor::of(tensor, names_);
+    if (!plain || plain->code != output_codes_.item(index).integer()) {
         return false;
     }
     if (!wanted.is_none() && PySequence_Contains(wanted.get(), place) != 1) {
         return true;
     }
-    const uint64_t size = bytes->size();
-    const PythonObject shape = tensor.attribute(names_.shape);
-    const Py_ssize_t dim_count = PyTuple_Size(shape.get());
-    if (size >= kLarge || dim_count < 0 || dim_count > kMaxDims) {
-        return false;
-    }
-    writer.number(static_cast<uint16_t>(index));
-    writer.number(static_cast<uint8_t>(code));
-    writer.number(static_cast<uint8_t>(dim_count));
-    writer.number(uint32_t{0});
-    writer.number(out.block_size - base);
-    writer.number(size);
-    for (Py_ssize_t dim = 0; dim < dim_count; ++dim) {
-        writer.number(shape.item(dim).integer());
-    }
-    if (size > 0) {
-        out.pieces.push_back({std::move(array), *bytes, out.block_size});
-        out.block_size = (out.block_size + size + kAlignment - 1) / kAlignment * kAlignment;
-    }
+    out.writer.number(static_cast<uint16_t>(index));
+    out.writer.number(plain->code);
+    out.writer.number(plain->dim_count);
+    out.writer.number(uint32_t{0});
+    out.block.add(*plain, base, out.writer);
     return true;
-}
-
-void AnswerWriter::write_data(Message& out) const {
-    if (out.pieces.empty()) {
-        return;
-    }
-    const OutputBlocks::Block block = blocks_.lend(out.block_size);
-    for (const Message::Piece& piece : out.pieces) {
-        std::memcpy(reinterpret_cast<std::byte*>(block.address) + piece.at, piece.bytes.data(),
-                    piece.bytes.size());
-    }
-    for (size_t field : out.block_fields) {
-        out.writer.overwrite(field, block.place);
-    }
 }
 
 }  // namespace tritonpy
