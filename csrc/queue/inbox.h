@@ -14,6 +14,7 @@
 //                them signals it, once.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -30,13 +31,19 @@ class Inbox {
     Inbox& operator=(const Inbox&) = delete;
 
     void push(T item) {
-        std::lock_guard lock(mutex_);
-        if (closed_) {
-            return;
+        std::shared_ptr<const Wakeup::Signal> sleeper;
+        {
+            std::lock_guard lock(mutex_);
+            if (closed_) {
+                return;
+            }
+            items_.push_back(std::move(item));
+            sleeper = wakeup_.claim_sleeper();
         }
-        items_.push_back(std::move(item));
-        // Under the lock: as soon as the consumer has the item, it may free the inbox.
-        wakeup_.signal_sleeper();
+        // As soon as the consumer has the item it may free this inbox, and the wake-up.
+        if (sleeper != nullptr) {
+            sleeper->send();
+        }
     }
 
     // Replaces `into` (REQUIRES: empty; its capacity is kept in use) with what has come. False when
@@ -54,7 +61,7 @@ class Inbox {
         return items_.empty();
     }
 
-    // Drops what is here and what still comes; the wake-up is not used any more.
+    // Drops what is here and what still comes.
     void close() {
         std::vector<T> dropped;  // freed after the lock, whatever that calls
         std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 // two inboxes of one consumer that really sleeps. A lost wake-up shows as a test that hangs.
 #include "queue/inbox.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -34,20 +35,29 @@ TEST(Wakeup, readable_from_signal_to_acknowledge) {
     EXPECT_FALSE(readable(wakeup));
 }
 
-TEST(Wakeup, only_an_armed_sleeper_is_signalled_and_only_once) {
+TEST(Wakeup, only_an_armed_sleeper_is_claimed_and_only_once) {
     Wakeup wakeup;
-    wakeup.signal_sleeper();
-    EXPECT_FALSE(readable(wakeup));
+    EXPECT_EQ(wakeup.claim_sleeper(), nullptr);
     wakeup.arm();
-    wakeup.signal_sleeper();
-    EXPECT_TRUE(readable(wakeup));
-    wakeup.acknowledge();
-    wakeup.signal_sleeper();
+    auto sleeper = wakeup.claim_sleeper();
+    ASSERT_NE(sleeper, nullptr);
+    EXPECT_EQ(wakeup.claim_sleeper(), nullptr);
     EXPECT_FALSE(readable(wakeup));
+    sleeper->send();
+    EXPECT_TRUE(readable(wakeup));
     wakeup.arm();
     wakeup.disarm();
-    wakeup.signal_sleeper();
-    EXPECT_FALSE(readable(wakeup));
+    EXPECT_EQ(wakeup.claim_sleeper(), nullptr);
+}
+
+TEST(Wakeup, a_sleeper_that_was_claimed_may_go_before_it_is_woken) {
+    auto wakeup = std::make_unique<Wakeup>();
+    wakeup->arm();
+    auto sleeper = wakeup->claim_sleeper();
+    ASSERT_NE(sleeper, nullptr);
+    wakeup.reset();
+    sleeper->send();
+    EXPECT_GE(fcntl(sleeper->descriptor(), F_GETFD), 0);
 }
 
 TEST(Inbox, items_come_out_once_and_in_order) {
