@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
 from tritonpy.worker.answer_message import Answer
@@ -30,10 +29,10 @@ class Bls:
         self, request: InferenceRequest, decoupled: bool
     ) -> InferenceResponse | ResponseIterator:
         """Run `request` and wait for its response; with `decoupled` return their iterator."""
-        call = self._start(request, decoupled, None)
+        self._check_open()
         if decoupled:
-            return ResponseIterator(self._calls, call)
-        answer = self._calls.next_answer(call)
+            return ResponseIterator(self._calls, self._calls.start(request, decoupled))
+        call, answer = self._calls.ask(request)
         response = answer.response
         while not answer.is_final:
             answer = self._calls.next_answer(call)
@@ -45,8 +44,9 @@ class Bls:
 
         Cancelling the future cancels the request. Needs a running event loop.
         """
+        self._check_open()
         arrivals = _Arrivals(self._calls, asyncio.get_running_loop())
-        call = self._start(request, decoupled, arrivals.notify)
+        call = self._calls.start(request, decoupled, arrivals.notify)
         if decoupled:
             iterator = ResponseIterator(self._calls, call, arrivals)
             return asyncio.ensure_future(_immediately(iterator))
@@ -64,16 +64,9 @@ class Bls:
             self._calls.cancel(call)
             raise
 
-    def _start(self, request: InferenceRequest, decoupled: bool, notify: Any) -> Call:
+    def _check_open(self) -> None:
         if not self.is_open:
             raise TritonModelException("BLS is only supported during the 'execute' function.")
-        try:
-            return self._calls.start(request, decoupled, notify)
-        except StructError as error:
-            raise TritonModelException(
-                f"The request for model '{request._model_name}' has a number that is out of range: "
-                f"{error}"
-            ) from error
 
 
 def _merged(first: InferenceResponse, second: InferenceResponse) -> InferenceResponse:

@@ -16,11 +16,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from struct import error as StructError
 from typing import TYPE_CHECKING, Final
 
 from tritonpy.worker import wire
 from tritonpy.worker.answer_message import Answer
 from tritonpy.worker.call_link import CallLink
+from tritonpy.worker.errors import TritonModelException
 from tritonpy.worker.infer_message import infer_message
 from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.output_arena import OutputArena
@@ -76,24 +78,55 @@ class Calls:
         is_decoupled: bool,
         notify: Callable[[], None] | None = None,
     ) -> Call:
-        """Send the INFER for `request`. Errors as infer_message's."""
+        """Send the INFER for `request`. TritonModelException where it cannot be written."""
         call = Call(next(self._numbers), notify)
-        message = self._link.infer(request, call.number, is_decoupled)
-        if message is None:
-            message = infer_message(
-                request, call.number, self._inputs, self._outputs, is_decoupled=is_decoupled
-            )
+        message = self._message(request, call, is_decoupled)
         with self._lock:
-            if self._has_ended:
-                call.answers.append(Answer(call.number, failed(_GONE), is_final=True))
+            if not self._add(call):
                 return call
-            self._calls[call.number] = call
             if notify is not None:
                 self._notified_count += 1
                 if not self._is_led:
                     self._wake_loop_thread()
         self._sender.send(message)
         return call
+
+    def ask(self, request: InferenceRequest) -> tuple[Call, Answer]:
+        """Send the INFER for `request` and wait for the first answer. Errors as those of `start`."""
+        call = Call(next(self._numbers), None)
+        message = self._message(request, call, False)
+        with self._lock:
+            is_open = self._add(call)
+            leads = is_open and not self._is_led
+            self._is_led |= leads
+        answer = None
+        if leads:
+            answer = self._lead_to_answer(call, message)
+        elif is_open:
+            self._sender.send(message)
+        return call, answer or self.next_answer(call)
+
+    def _message(self, request: InferenceRequest, call: Call, is_decoupled: bool) -> bytes:
+        message = self._link.infer(request, call.number, is_decoupled)
+        if message is not None:
+            return message
+        try:
+            return infer_message(
+                request, call.number, self._inputs, self._outputs, is_decoupled=is_decoupled
+            )
+        except StructError as error:
+            raise TritonModelException(
+                f"The request for model '{request._model_name}' has a number that is out of range: "
+                f"{error}"
+            ) from error
+
+    def _add(self, call: Call) -> bool:
+        """Expect answers to `call`; False, and it has failed, when the server is gone."""
+        if self._has_ended:
+            call.answers.append(Answer(call.number, failed(_GONE), is_final=True))
+            return False
+        self._calls[call.number] = call
+        return True
 
     def cancel(self, call: Call) -> None:
         """Tell the server that the answers are of no use any more; the last one still comes."""
@@ -146,10 +179,15 @@ class Calls:
         with suppress(OSError):  # the server is gone, as the next answer says
             self._sender.send(message)
 
-    def _lead_to_answer(self, call: Call) -> Answer | None:
-        """Read until an answer to `call` is there; None if it went to those that were delivered."""
+    def _lead_to_answer(self, call: Call, message: bytes | None = None) -> Answer | None:
+        """Read until an answer to `call` is there; None if it went to those that were delivered.
+
+        With `message`, send that first.
+        """
         own = None
         try:
+            if message is not None:
+                self._sender.send(message)
             while own is None:
                 answer = self._receive()
                 if answer is None:
