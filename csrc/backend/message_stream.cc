@@ -47,6 +47,10 @@ bool MessageStream::send(std::span<const std::byte> bytes) {
     return true;
 }
 
+bool MessageStream::send_at_once(std::span<const std::byte> bytes) {
+    return write_some(bytes, false) == static_cast<ssize_t>(bytes.size());
+}
+
 bool MessageStream::flush() {
     while (has_unsent()) {
         ssize_t sent = write_some(std::span(queued_).subspan(sent_), false);

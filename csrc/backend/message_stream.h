@@ -37,6 +37,9 @@ class MessageStream {
 
     // Sends all of `bytes`; blocks until the peer has room. False when it has gone.
     bool send(std::span<const std::byte> bytes);
+    // The same without blocking: false, too, when there is no room; then nothing was sent.
+    // REQUIRES: a socket, and so few bytes that it takes them whole or not at all.
+    bool send_at_once(std::span<const std::byte> bytes);
     // What is appended here is sent by flush as far as there is room; false when the peer has gone.
     // REQUIRES: a socket.
     Bytes& queue() { return queued_; }

@@ -6,8 +6,10 @@
 // Owns: the end of the channel that it reads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "backend/message_stream.h"
 #include "bindings/worker/answer_reader.h"
@@ -19,8 +21,11 @@ namespace tritonpy {
 
 class CallLink {
   public:
-    // Takes the channel. Throws PythonError.
-    CallLink(int calls, std::shared_ptr<WorkerMemory> memory);
+    // What exchange sends is so short that the channel takes it whole or not at all.
+    static constexpr size_t kMaxExchanged = 4096;
+
+    // Takes the channel, which `sender`, a Sender, writes to. Throws PythonError.
+    CallLink(int calls, std::shared_ptr<WorkerMemory> memory, const PythonObject& sender);
     CallLink(const CallLink&) = delete;
     CallLink& operator=(const CallLink&) = delete;
 
@@ -28,15 +33,25 @@ class CallLink {
     PythonObject infer(const PythonObject& request, uint64_t call, bool is_decoupled) const {
         return writer_.message(request, call, is_decoupled);
     }
+    // Sends a message, and returns the next Answer to the call of that number; `deliver` is called
+    // with others. None, and nothing was done, where the message is long or has no room, or somebody
+    // has begun another. Throws PythonError as receive does, and ConnectionError when the server has
+    // ended the conversation.
+    PythonObject exchange(std::span<const std::byte> message, uint64_t call,
+                          const PythonObject& deliver);
     // Gives back what answers before no longer need, and returns the next Answer; None when the
     // server has ended the conversation. Throws PythonError as next_message and AnswerReader do.
     PythonObject receive();
 
   private:
+    bool send_at_once(std::span<const std::byte> message);
+
     const std::shared_ptr<WorkerMemory> memory_;
     MessageStream stream_;
     const InferWriter writer_;
     const AnswerReader reader_;
+    const PythonObject sender_lock_;
+    const PythonObject locked_ = PythonObject::name("locked");
 };
 
 }  // namespace tritonpy

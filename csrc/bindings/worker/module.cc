@@ -155,11 +155,13 @@ PyType_Spec batch_link_spec = {"tritonpy.worker._messages.BatchLink", sizeof(Wra
 PyObject* create_call_link(PyTypeObject* type, PyObject* arguments, PyObject* /*keywords*/) {
     int calls = -1;
     PyObject* memory = nullptr;
-    if (PyArg_ParseTuple(arguments, "iO!", &calls, memory_type, &memory) == 0) {
+    PyObject* sender = nullptr;
+    if (PyArg_ParseTuple(arguments, "iO!O", &calls, memory_type, &memory, &sender) == 0) {
         return nullptr;
     }
     return guarded([&] {
-        return wrapped(type, std::make_unique<CallLink>(calls, unwrapped<SharedMemory>(memory)));
+        return wrapped(type, std::make_unique<CallLink>(calls, unwrapped<SharedMemory>(memory),
+                                                        PythonObject::borrowed(sender)));
     });
 }
 
@@ -176,6 +178,19 @@ PyObject* infer(PyObject* self, PyObject* arguments) {
     });
 }
 
+PyObject* exchange(PyObject* self, PyObject* arguments) {
+    PyObject* message = nullptr;
+    unsigned long long call = 0;
+    PyObject* deliver = nullptr;
+    if (PyArg_ParseTuple(arguments, "SKO", &message, &call, &deliver) == 0) {
+        return nullptr;
+    }
+    return guarded([&] {
+        return unwrapped<CallLink>(self).exchange(PythonObject::borrowed(message).bytes(), call,
+                                                  PythonObject::borrowed(deliver));
+    });
+}
+
 PyObject* receive_answer(PyObject* self, PyObject* /*no arguments*/) {
     return guarded([&] { return unwrapped<CallLink>(self).receive(); });
 }
@@ -183,12 +198,14 @@ PyObject* receive_answer(PyObject* self, PyObject* /*no arguments*/) {
 PyMethodDef call_link_methods[] = {
     {"infer", infer, METH_VARARGS,
      "infer(request, call, is_decoupled): the INFER, None if it is no ordinary one."},
+    {"exchange", exchange, METH_VARARGS,
+     "exchange(message, call, deliver): the Answer to a message, None if it could not be sent."},
     {"receive", receive_answer, METH_NOARGS, "receive(): the next Answer; None at the end."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 PyType_Slot call_link_slots[] = {
-    {Py_tp_doc, const_cast<char*>("CallLink(calls, memory)")},
+    {Py_tp_doc, const_cast<char*>("CallLink(calls, memory, sender)")},
     {Py_tp_new, reinterpret_cast<void*>(create_call_link)},
     {Py_tp_dealloc, reinterpret_cast<void*>(destroy<CallLink>)},
     {Py_tp_methods, call_link_methods},

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from tritonpy.worker.answer_message import Answer
@@ -5,6 +6,7 @@ from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.request import InferenceRequest
+from tritonpy.worker.sending import Sender
 
 class Memory:
     def __init__(self, inputs: InputArena, outputs: OutputArena) -> None: ...
@@ -18,6 +20,9 @@ class BatchLink:
     def answer(self, body: bytes) -> bool: ...
 
 class CallLink:
-    def __init__(self, calls: int, memory: Memory) -> None: ...
+    def __init__(self, calls: int, memory: Memory, sender: Sender) -> None: ...
     def infer(self, request: InferenceRequest, call: int, is_decoupled: bool) -> bytes | None: ...
+    def exchange(
+        self, message: bytes, call: int, deliver: Callable[[Answer], None]
+    ) -> Answer | None: ...
     def receive(self) -> Answer | None: ...

@@ -34,7 +34,7 @@ class Bls:
             return ResponseIterator(self._calls, self._calls.start(request, decoupled))
         call, answer = self._calls.ask(request)
         response = answer.response
-        while not answer.is_final:
+        while call is not None and not answer.is_final:
             answer = self._calls.next_answer(call)
             response = _merged(response, answer.response)
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tritonpy.worker import wire
@@ -23,6 +24,15 @@ class CallLink(Protocol):
         there is no memory for it.
         """
 
+    def exchange(
+        self, message: bytes, call: int, deliver: Callable[[Answer], None]
+    ) -> Answer | None:
+        """Send the INFER of `call`, and return the next answer to it; others are delivered.
+
+        Blocks. None, and nothing is done, where that takes the sender, or who has no fast way.
+        Errors as those of `receive`, and ConnectionError when the server has closed.
+        """
+
     def receive(self) -> Answer | None:
         """Return the next answer, its tensors views of the inputs; None when the server has closed.
 
@@ -40,6 +50,12 @@ class PythonCallLink:
 
     def infer(self, request: InferenceRequest, call: int, is_decoupled: bool) -> bytes | None:
         """Leave everything to `infer_message`."""
+        return None
+
+    def exchange(
+        self, message: bytes, call: int, deliver: Callable[[Answer], None]
+    ) -> Answer | None:
+        """Leave everything to the sender and `receive`."""
         return None
 
     def receive(self) -> Answer | None:

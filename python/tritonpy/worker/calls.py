@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 # So much is taken before the server is told: a fraction of what it sends ahead.
 _TOLD_TOGETHER: Final = 1 << 20
-_GONE: Final = "The server has closed the connection to this worker."
+
+
+def _gone(number: int) -> Answer:
+    text = "The server has closed the connection to this worker."
+    return Answer(number, failed(text), is_final=True)
 
 
 class Call:
@@ -79,40 +83,49 @@ class Calls:
         notify: Callable[[], None] | None = None,
     ) -> Call:
         """Send the INFER for `request`. TritonModelException where it cannot be written."""
-        call = Call(next(self._numbers), notify)
-        message = self._message(request, call, is_decoupled)
-        with self._lock:
-            if not self._add(call):
-                return call
-            if notify is not None:
-                self._notified_count += 1
-                if not self._is_led:
-                    self._wake_loop_thread()
-        self._sender.send(message)
-        return call
+        number = next(self._numbers)
+        message = self._link.infer(request, number, is_decoupled)
+        if message is None:
+            message = self._unusual(request, number, is_decoupled)
+        return self._start(Call(number, notify), message)
 
-    def ask(self, request: InferenceRequest) -> tuple[Call, Answer]:
-        """Send the INFER for `request` and wait for the first answer. Errors as those of `start`."""
-        call = Call(next(self._numbers), None)
-        message = self._message(request, call, False)
-        with self._lock:
-            is_open = self._add(call)
-            leads = is_open and not self._is_led
-            self._is_led |= leads
-        answer = None
-        if leads:
-            answer = self._lead_to_answer(call, message)
-        elif is_open:
-            self._sender.send(message)
-        return call, answer or self.next_answer(call)
+    def ask(self, request: InferenceRequest) -> tuple[Call | None, Answer]:
+        """Send the INFER for `request` and wait for the first answer; no call if it is the last.
 
-    def _message(self, request: InferenceRequest, call: Call, is_decoupled: bool) -> bytes:
-        message = self._link.infer(request, call.number, is_decoupled)
-        if message is not None:
-            return message
+        TritonModelException where it cannot be written.
+        """
+        number = next(self._numbers)
+        message = self._link.infer(request, number, False)
+        if message is None:
+            message = self._unusual(request, number, False)
+        asked = self._ask_alone(number, message)
+        if asked is not None:
+            return asked
+        call = self._start(Call(number, None), message)
+        return call, self.next_answer(call)
+
+    def _ask_alone(self, number: int, message: bytes) -> tuple[Call | None, Answer] | None:
+        """As `ask`, in few steps; None, and nothing is done, if others read or send just now."""
+        with self._lock:
+            if self._is_led or self._has_ended:
+                return None
+            self._is_led = True
+        call = None
+        try:
+            answer = self._link.exchange(message, number, self._deliver)
+            if answer is not None and not answer.is_final:
+                call = self._calls[number] = Call(number, None)
+        except (OSError, ValueError):
+            self._end()
+            answer = _gone(number)
+        finally:
+            self._hand_over()
+        return None if answer is None else (call, answer)
+
+    def _unusual(self, request: InferenceRequest, number: int, is_decoupled: bool) -> bytes:
         try:
             return infer_message(
-                request, call.number, self._inputs, self._outputs, is_decoupled=is_decoupled
+                request, number, self._inputs, self._outputs, is_decoupled=is_decoupled
             )
         except StructError as error:
             raise TritonModelException(
@@ -120,13 +133,18 @@ class Calls:
                 f"{error}"
             ) from error
 
-    def _add(self, call: Call) -> bool:
-        """Expect answers to `call`; False, and it has failed, when the server is gone."""
-        if self._has_ended:
-            call.answers.append(Answer(call.number, failed(_GONE), is_final=True))
-            return False
-        self._calls[call.number] = call
-        return True
+    def _start(self, call: Call, message: bytes) -> Call:
+        with self._lock:
+            if self._has_ended:
+                call.answers.append(_gone(call.number))
+                return call
+            self._calls[call.number] = call
+            if call.notify is not None:
+                self._notified_count += 1
+                if not self._is_led:
+                    self._wake_loop_thread()
+        self._sender.send(message)
+        return call
 
     def cancel(self, call: Call) -> None:
         """Tell the server that the answers are of no use any more; the last one still comes."""
@@ -179,15 +197,10 @@ class Calls:
         with suppress(OSError):  # the server is gone, as the next answer says
             self._sender.send(message)
 
-    def _lead_to_answer(self, call: Call, message: bytes | None = None) -> Answer | None:
-        """Read until an answer to `call` is there; None if it went to those that were delivered.
-
-        With `message`, send that first.
-        """
+    def _lead_to_answer(self, call: Call) -> Answer | None:
+        """Read until an answer to `call` is there; None if it went to those that were delivered."""
         own = None
         try:
-            if message is not None:
-                self._sender.send(message)
             while own is None:
                 answer = self._receive()
                 if answer is None:
@@ -246,7 +259,7 @@ class Calls:
             self._has_ended = True
             numbers = list(self._calls)
         for number in numbers:
-            self._deliver(Answer(number, failed(_GONE), is_final=True))
+            self._deliver(_gone(number))
 
     def _hand_over(self, ended: Call | None = None) -> None:
         """Let another lead; `ended` is a call that the leader takes the last answer to itself."""

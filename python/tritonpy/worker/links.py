@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from tritonpy.worker.input_arena import InputArena
     from tritonpy.worker.model_signature import ModelSignature
     from tritonpy.worker.output_arena import OutputArena
+    from tritonpy.worker.sending import Sender
 
 
 def links(
     batches: tuple[int, int],
     calls: int,
+    sender: Sender,
     signature: ModelSignature,
     inputs: InputArena,
     outputs: OutputArena,
 ) -> tuple[BatchLink, CallLink]:
     """Return the fastest links that this interpreter has.
 
-    They own the two pipes of `batches`, EXECUTE's and EXECUTED's, and read the channel `calls`.
+    They own the two pipes of `batches`, EXECUTE's and EXECUTED's, and read the channel `calls`,
+    which `sender` writes to.
     """
     try:
         from tritonpy.worker import _messages
@@ -35,5 +38,5 @@ def links(
     memory = _messages.Memory(inputs, outputs)
     return (
         _messages.BatchLink(*batches, signature, memory),
-        _messages.CallLink(calls, memory),
+        _messages.CallLink(calls, memory, sender),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from typing import Final
 
 
 def send_all(descriptor: int, message: bytes) -> None:
@@ -19,12 +20,12 @@ class Sender:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._lock = threading.Lock()
+        self.lock: Final = threading.Lock()  # held by whoever has begun a message
         self._waiting: deque[bytes] = deque()
 
     def send(self, message: bytes) -> None:
         """Send `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
-        with self._lock:
+        with self.lock:
             sent = os.write(self._descriptor, message)
             if sent < len(message):
                 send_all(self._descriptor, message[sent:])
@@ -40,10 +41,10 @@ class Sender:
         self._send_waiting()
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._lock.acquire(blocking=False):
+        while self._waiting and self.lock.acquire(blocking=False):
             try:
                 send_all(self._descriptor, self._waiting.popleft())
             except (IndexError, OSError):  # another thread took it, or the peer is gone
                 return
             finally:
-                self._lock.release()
+                self.lock.release()

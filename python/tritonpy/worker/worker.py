@@ -42,8 +42,8 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, inputs, outputs)
-        self.batches, call_link = links(batches, calls, signature, inputs, outputs)
         self._sender: Final = Sender(calls)
+        self.batches, call_link = links(batches, calls, self._sender, signature, inputs, outputs)
         self.bls: Final = Bls(Calls(call_link, self._sender, inputs, outputs))
         self.verbose_level: Final = verbose_level
         self.ended: Final = threading.Event()  # the server takes no more responses

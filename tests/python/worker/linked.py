@@ -24,6 +24,7 @@ from tritonpy.worker.input_arena import InputArena
 from tritonpy.worker.model_signature import ModelSignature
 from tritonpy.worker.output_arena import OutputArena
 from tritonpy.worker.request import InferenceRequest
+from tritonpy.worker.sending import Sender
 
 SIGNATURE: Final = ModelSignature(
     "m",
@@ -70,7 +71,8 @@ def python_batches(execute: int, executed: int, memory: Memory) -> BatchLink:
 
 def compiled_calls(calls: int, memory: Memory) -> CallLink:
     """Return a link of the extension's."""
-    return _messages.CallLink(calls, _messages.Memory(memory.inputs, memory.outputs))
+    compiled = _messages.Memory(memory.inputs, memory.outputs)
+    return _messages.CallLink(calls, compiled, Sender(calls))
 
 
 def python_calls(calls: int, memory: Memory) -> CallLink:

@@ -42,8 +42,9 @@ def bls(outputs: OutputArena) -> Iterator[Bls]:
     with theirs:
         inputs = InputArena(memory)
         descriptor = ours.detach()
-        _, link = links(piped()[1], descriptor, SIGNATURE, inputs, outputs)
-        bls = Bls(Calls(link, Sender(descriptor), inputs, outputs))
+        sender = Sender(descriptor)
+        _, link = links(piped()[1], descriptor, sender, SIGNATURE, inputs, outputs)
+        bls = Bls(Calls(link, sender, inputs, outputs))
         bls.is_open = True
         yield bls
         theirs.setblocking(False)
