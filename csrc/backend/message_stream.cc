@@ -1,5 +1,7 @@
 #include "backend/message_stream.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,16 +28,20 @@ MessageStream::~MessageStream() {
     ::close(reading_);
 }
 
-ssize_t MessageStream::write_some(std::span<const std::byte> bytes, bool wait) const {
-    if (!is_socket()) {
-        return ::write(writing_, bytes.data(), bytes.size());
+void MessageStream::never_block() {
+    for (int descriptor : {reading_, writing_}) {
+        fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
     }
-    return ::send(writing_, bytes.data(), bytes.size(), MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+}
+
+ssize_t MessageStream::write_some(std::span<const std::byte> bytes) const {
+    return is_socket() ? ::send(writing_, bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                       : ::write(writing_, bytes.data(), bytes.size());
 }
 
 bool MessageStream::send(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        ssize_t sent = write_some(bytes, true);
+        ssize_t sent = write_some(bytes);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -48,12 +54,14 @@ bool MessageStream::send(std::span<const std::byte> bytes) {
 }
 
 bool MessageStream::send_at_once(std::span<const std::byte> bytes) {
-    return write_some(bytes, false) == static_cast<ssize_t>(bytes.size());
+    pollfd room{writing_, POLLOUT, 0};
+    return poll(&room, 1, 0) == 1 && room.revents == POLLOUT &&
+           write_some(bytes) == static_cast<ssize_t>(bytes.size());
 }
 
 bool MessageStream::flush() {
     while (has_unsent()) {
-        ssize_t sent = write_some(std::span(queued_).subspan(sent_), false);
+        ssize_t sent = write_some(std::span(queued_).subspan(sent_));
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -70,7 +78,7 @@ bool MessageStream::flush() {
     return true;
 }
 
-bool MessageStream::receive(bool wait) {
+bool MessageStream::receive() {
     if (begin_ > 0) {
         std::memmove(received_.data(), received_.data() + begin_, end_ - begin_);
         end_ -= begin_;
@@ -84,9 +92,7 @@ bool MessageStream::receive(bool wait) {
         received_.resize(std::max(end_ + kReadRoom, received_.size() * 2));
     }
     const std::span<std::byte> room = std::span(received_).subspan(end_);
-    const ssize_t count = is_socket()
-                              ? recv(reading_, room.data(), room.size(), wait ? 0 : MSG_DONTWAIT)
-                              : read(reading_, room.data(), room.size());
+    const ssize_t count = read(reading_, room.data(), room.size());
     if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) {
         return true;
     }

@@ -34,21 +34,23 @@ class MessageStream {
     MessageStream& operator=(const MessageStream&) = delete;
 
     int descriptor() const { return reading_; }
+    int writing_descriptor() const { return writing_; }
+    // From now on receive does not wait, and flush sends what there is room for. Comes before both.
+    void never_block();
 
     // Sends all of `bytes`; blocks until the peer has room. False when it has gone.
     bool send(std::span<const std::byte> bytes);
     // The same without blocking: false, too, when there is no room; then nothing was sent.
-    // REQUIRES: a socket, and so few bytes that it takes them whole or not at all.
+    // REQUIRES: PIPE_BUF bytes or less, which go whole or not at all.
     bool send_at_once(std::span<const std::byte> bytes);
     // What is appended here is sent by flush as far as there is room; false when the peer has gone.
-    // REQUIRES: a socket.
+    // REQUIRES of flush: never_block.
     Bytes& queue() { return queued_; }
     bool flush();
     bool has_unsent() const { return sent_ < queued_.size(); }
 
-    // Reads once, and waits for something to read when `wait`, or for a signal. False when the peer
-    // has gone. REQUIRES: a socket, if not `wait`.
-    bool receive(bool wait);
+    // Reads once, and waits for something to read, or for a signal. False when the peer has gone.
+    bool receive();
     // The next whole message of what was received, if there is one.
     std::optional<Message> next();
     // What came is no message: nothing else can be read.
@@ -62,7 +64,7 @@ class MessageStream {
 
   private:
     bool is_socket() const { return reading_ == writing_; }
-    ssize_t write_some(std::span<const std::byte> bytes, bool wait) const;
+    ssize_t write_some(std::span<const std::byte> bytes) const;
 
     const int reading_;
     int writing_;  // -1 once it is closed

@@ -128,7 +128,7 @@ Result<bool> WorkerExecutor::start(Session session, Batch& batch, RequestTrace& 
 
 bool WorkerExecutor::receive() {
     MessageStream& stream = running_->execute_stream();
-    const bool is_open = stream.receive(true);
+    const bool is_open = stream.receive();
     executed_ = stream.next();
     return executed_ || !is_open || stream.broken();
 }
@@ -283,6 +283,7 @@ void WorkerExecutor::retire(const Session& session) {
         }
     }
     session->break_off();
+    wakeup_.signal();
 }
 
 void WorkerExecutor::set_state(State state, Session session) {

@@ -82,28 +82,32 @@ bool WorkerExecutor::live_once(bool first) {
 
 void WorkerExecutor::serve(WorkerSession& session) {
     quiet_ticks_ = 0;
-    while (!stopping_ || open_.count() > 0) {
+    while ((!stopping_ || open_.count() > 0) && !session.is_broken_off()) {
         calls_.drain(session);
-        if (!session.calls_stream().flush() || !sleep(session) || !serve_calls(session)) {
+        if (!session.calls_stream().flush()) {
+            return;
+        }
+        if (sleep(session) && !serve_calls(session)) {
             return;
         }
     }
 }
 
-// Sleeps until something is to be done. False when the stream cannot be slept on.
+// Sleeps until something is to be done. Whether there may be something to read.
 bool WorkerExecutor::sleep(WorkerSession& session) {
     const bool ticks = ticking_.load(std::memory_order_seq_cst);
-    const bool unread = session.calls_stream().has_unsent();  // then no answer is of interest
+    const MessageStream& stream = session.calls_stream();
+    const bool unread = stream.has_unsent();  // then no answer is of interest
     if (!calls_.arm() && !unread) {
         return true;
     }
-    const short wanted = unread ? POLLIN | POLLOUT : POLLIN;
-    pollfd watched[] = {{session.calls_stream().descriptor(), wanted, 0},
-                        {wakeup_.descriptor(), POLLIN, 0}};
+    pollfd watched[] = {{wakeup_.descriptor(), POLLIN, 0},
+                        {stream.descriptor(), POLLIN, 0},
+                        {stream.writing_descriptor(), POLLOUT, 0}};
     constexpr int kTickMs = static_cast<int>(limits::kWorkerTickNs / 1'000'000);
-    int ready = poll(watched, 2, ticks ? kTickMs : -1);
+    int ready = poll(watched, unread ? 3 : 2, ticks ? kTickMs : -1);
     wakeup_.disarm();
-    if (watched[1].revents != 0) {
+    if (watched[0].revents != 0) {
         wakeup_.acknowledge();
     }
     if (int64_t steady_ns = SteadyClock().now_ns();
@@ -111,13 +115,13 @@ bool WorkerExecutor::sleep(WorkerSession& session) {
         last_tick_ns_ = steady_ns;
         tick(session);
     }
-    return true;
+    return watched[1].revents != 0;
 }
 
 // Takes what the worker said. False when it has gone.
 bool WorkerExecutor::serve_calls(WorkerSession& session) {
     MessageStream& stream = session.calls_stream();
-    if (!stream.receive(false)) {
+    if (!stream.receive()) {
         return false;
     }
     while (std::optional<MessageStream::Message> message = stream.next()) {

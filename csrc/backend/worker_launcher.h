@@ -15,7 +15,8 @@ namespace tritonpy {
 struct LaunchedWorker {
     int execute_fd = -1;   // a pipe to write to
     int executed_fd = -1;  // and one to read from; or both the same stream socket
-    int calls_fd = -1;     // a stream socket
+    int answers_fd = -1;   // the same for calls: to write to
+    int calls_fd = -1;     // and to read from
     int inputs_fd = -1;    // memfds, see SharedArena and SharedArenaView
     int outputs_fd = -1;
     int pid = 0;

@@ -76,9 +76,5 @@ Result<std::unique_ptr<InferenceResponse>> WorkerSession::response_of(WorkerResp
     return response;
 }
 
-void WorkerSession::break_off() {
-    execute_.shut_down();
-    calls_.shut_down();
-}
 
 }  // namespace tritonpy

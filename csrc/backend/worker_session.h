@@ -50,8 +50,10 @@ class WorkerSession {
     // over() is the way.
     explicit WorkerSession(const LaunchedWorker& worker)
         : execute_(worker.executed_fd, worker.execute_fd),
-          calls_(worker.calls_fd),
-          pid_(worker.pid) {}
+          calls_(worker.calls_fd, worker.answers_fd),
+          pid_(worker.pid) {
+        calls_.never_block();
+    }
     WorkerSession(const WorkerSession&) = delete;
     WorkerSession& operator=(const WorkerSession&) = delete;
 
@@ -65,9 +67,10 @@ class WorkerSession {
     static Result<std::unique_ptr<InferenceResponse>> response_of(WorkerResponse said,
                                                                   MessageBlocks& blocks);
 
-    // Nothing more is said or heard; the other thread learns of it: the keeper at once, the
-    // instance's when the keeper has killed the worker.
-    void break_off();
+    // Nothing more is to be said or heard; the other thread learns of it: the keeper when it is
+    // woken, the instance's when the keeper has killed the worker.
+    void break_off() { broken_off_.store(true, std::memory_order_relaxed); }
+    bool is_broken_off() const { return broken_off_.load(std::memory_order_relaxed); }
 
     // The worker is killed because an execution took too long. Comes before that.
     void set_timed_out() { timed_out_.store(true, std::memory_order_release); }
@@ -85,6 +88,7 @@ class WorkerSession {
     std::shared_ptr<SharedArenaView> outputs_;
     std::atomic<bool> timed_out_{false};  // release before the kill, acquire after its effect
     std::atomic<bool> proven_{false};
+    std::atomic<bool> broken_off_{false};  // relaxed: what was before it the wake-up orders
 };
 
 }  // namespace tritonpy

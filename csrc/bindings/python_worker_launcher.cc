@@ -28,9 +28,10 @@ Result<LaunchedWorker> PythonWorkerLauncher::launch(const std::string& spec,
     try {
         py::object launched = workers_.attr("launch")(spec, instance.name, instance.kind,
                                                       instance.device_id);
-        auto [execute_fd, executed_fd, calls_fd, inputs_fd, outputs_fd, pid] =
-            launched.cast<std::tuple<int, int, int, int, int, int>>();
-        return LaunchedWorker{execute_fd, executed_fd, calls_fd, inputs_fd, outputs_fd, pid};
+        auto [execute_fd, executed_fd, answers_fd, calls_fd, inputs_fd, outputs_fd, pid] =
+            launched.cast<std::tuple<int, int, int, int, int, int, int>>();
+        return LaunchedWorker{execute_fd, executed_fd, answers_fd, calls_fd,
+                              inputs_fd,  outputs_fd,  pid};
     } catch (const py::error_already_set& error) {
         return internal_error(text_of(error));
     } catch (const py::cast_error& error) {

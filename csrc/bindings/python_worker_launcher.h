@@ -17,8 +17,8 @@ class PythonWorkerLauncher final : public WorkerLauncher {
   public:
     explicit PythonWorkerLauncher(pybind11::object workers) : workers_(std::move(workers)) {}
 
-    // workers.launch(spec, instance_name, kind, device_id) -> (execute_fd, calls_fd, inputs_fd,
-    // outputs_fd, pid). internal, with the exception's text, when it raises.
+    // workers.launch(spec, instance_name, kind, device_id) -> (execute_fd, executed_fd, answers_fd,
+    // calls_fd, inputs_fd, outputs_fd, pid). internal, with the exception's text, when it raises.
     Result<LaunchedWorker> launch(const std::string& spec, const InstanceSpec& instance) override;
     void kill(int pid) override;
     // workers.ended(pid) -> str.

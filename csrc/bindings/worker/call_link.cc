@@ -1,14 +1,16 @@
 #include "bindings/worker/call_link.h"
 
+#include <climits>
 #include <utility>
 
 #include "bindings/worker/waiting.h"
 
 namespace tritonpy {
 
-CallLink::CallLink(int calls, std::shared_ptr<WorkerMemory> memory, const PythonObject& sender)
+CallLink::CallLink(int answers, int calls, std::shared_ptr<WorkerMemory> memory,
+                   const PythonObject& sender)
     : memory_(std::move(memory)),
-      stream_(calls),
+      stream_(answers, calls),
       writer_(memory_->names, memory_->outputs),
       reader_(memory_->names, memory_->inputs),
       sender_lock_(sender.attribute(PythonObject::name("lock"))) {}
@@ -33,10 +35,8 @@ PythonObject CallLink::exchange(std::span<const std::byte> message, uint64_t cal
 
 // With the GIL throughout, so that nobody begins a message meanwhile.
 bool CallLink::send_at_once(std::span<const std::byte> message) {
-    if (message.size() > kMaxExchanged || sender_lock_.call(locked_).is_true()) {
-        return false;
-    }
-    return stream_.send_at_once(message);
+    return message.size() <= PIPE_BUF && !sender_lock_.call(locked_).is_true() &&
+           stream_.send_at_once(message);
 }
 
 PythonObject CallLink::receive() {

@@ -3,7 +3,7 @@
 //
 // Threads: confined(python): any thread that has the GIL may write, one at a time receives, and waits
 // without the GIL.
-// Owns: the end of the channel that it reads.
+// Owns: its ends of the pipes.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,9 @@ namespace tritonpy {
 
 class CallLink {
   public:
-    // What exchange sends is so short that the channel takes it whole or not at all.
-    static constexpr size_t kMaxExchanged = 4096;
-
-    // Takes the channel, which `sender`, a Sender, writes to. Throws PythonError.
-    CallLink(int calls, std::shared_ptr<WorkerMemory> memory, const PythonObject& sender);
+    // Takes the pipe that answers come from, and the one that calls go to and `sender`, a Sender,
+    // writes to. Throws PythonError.
+    CallLink(int answers, int calls, std::shared_ptr<WorkerMemory> memory, const PythonObject& sender);
     CallLink(const CallLink&) = delete;
     CallLink& operator=(const CallLink&) = delete;
 

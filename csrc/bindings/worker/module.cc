@@ -153,14 +153,17 @@ PyType_Spec batch_link_spec = {"tritonpy.worker._messages.BatchLink", sizeof(Wra
 // ---- CallLink
 
 PyObject* create_call_link(PyTypeObject* type, PyObject* arguments, PyObject* /*keywords*/) {
+    int answers = -1;
     int calls = -1;
     PyObject* memory = nullptr;
     PyObject* sender = nullptr;
-    if (PyArg_ParseTuple(arguments, "iO!O", &calls, memory_type, &memory, &sender) == 0) {
+    if (PyArg_ParseTuple(arguments, "iiO!O", &answers, &calls, memory_type, &memory, &sender) ==
+        0) {
         return nullptr;
     }
     return guarded([&] {
-        return wrapped(type, std::make_unique<CallLink>(calls, unwrapped<SharedMemory>(memory),
+        return wrapped(type, std::make_unique<CallLink>(answers, calls,
+                                                        unwrapped<SharedMemory>(memory),
                                                         PythonObject::borrowed(sender)));
     });
 }
@@ -205,7 +208,7 @@ PyMethodDef call_link_methods[] = {
 };
 
 PyType_Slot call_link_slots[] = {
-    {Py_tp_doc, const_cast<char*>("CallLink(calls, memory, sender)")},
+    {Py_tp_doc, const_cast<char*>("CallLink(answers, calls, memory, sender)")},
     {Py_tp_new, reinterpret_cast<void*>(create_call_link)},
     {Py_tp_dealloc, reinterpret_cast<void*>(destroy<CallLink>)},
     {Py_tp_methods, call_link_methods},

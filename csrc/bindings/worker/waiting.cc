@@ -13,7 +13,7 @@ std::optional<MessageStream::Message> next_message(MessageStream& stream) {
         bool is_open = false;
         {
             WithoutGil waiting;
-            is_open = stream.receive(true);
+            is_open = stream.receive();
         }
         if (PyErr_CheckSignals() != 0) {
             throw PythonError();

@@ -43,7 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The worker process of a Python model.")
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--parent-pid", type=int, default=0)
-    for channel in ("execute", "executed", "calls", "inputs", "outputs"):
+    for channel in ("execute", "executed", "answers", "calls", "inputs", "outputs"):
         parser.add_argument(f"--{channel}-fd", type=int, default=-1)
     arguments = parser.parse_args()
     # A model's folder is watched for changes, so nothing is written there that it did not bring.
@@ -59,6 +59,7 @@ def main() -> int:
                 control=arguments.control_fd,
                 execute=arguments.execute_fd,
                 executed=arguments.executed_fd,
+                answers=arguments.answers_fd,
                 calls=arguments.calls_fd,
                 inputs=arguments.inputs_fd,
                 outputs=arguments.outputs_fd,

@@ -44,8 +44,8 @@ class CallLink(Protocol):
 class PythonCallLink:
     """The link of an interpreter that cannot load the compiled one (`links`)."""
 
-    def __init__(self, calls: int, inputs: InputArena) -> None:
-        self._receiver: Final = Receiver(calls)
+    def __init__(self, answers: int, inputs: InputArena) -> None:
+        self._receiver: Final = Receiver(answers)
         self._inputs: Final = inputs
 
     def infer(self, request: InferenceRequest, call: int, is_decoupled: bool) -> bytes | None:

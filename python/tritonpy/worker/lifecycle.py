@@ -33,6 +33,7 @@ class Descriptors(NamedTuple):
     control: int
     execute: int
     executed: int
+    answers: int
     calls: int
     inputs: int
     outputs: int
@@ -135,7 +136,7 @@ def _worker(start: dict[str, Any], descriptors: Descriptors, control: ControlCha
         signature,
         control,
         (descriptors.execute, descriptors.executed),
-        descriptors.calls,
+        (descriptors.answers, descriptors.calls),
         InputArena(descriptors.inputs),
         OutputArena(descriptors.outputs),
         verbose_level=int(start.get("log", {}).get("verbose_level", 0)),

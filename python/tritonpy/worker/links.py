@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def links(
     batches: tuple[int, int],
-    calls: int,
+    calls: tuple[int, int],
     sender: Sender,
     signature: ModelSignature,
     inputs: InputArena,
@@ -28,15 +28,15 @@ def links(
 ) -> tuple[BatchLink, CallLink]:
     """Return the fastest links that this interpreter has.
 
-    They own the two pipes of `batches`, EXECUTE's and EXECUTED's, and read the channel `calls`,
-    which `sender` writes to.
+    They own the two pipes of `batches`, EXECUTE's and EXECUTED's, and the two of `calls`, that of
+    answers and that of calls, which `sender` writes to.
     """
     try:
         from tritonpy.worker import _messages
     except ImportError:
-        return PythonBatchLink(*batches, signature, inputs), PythonCallLink(calls, inputs)
+        return PythonBatchLink(*batches, signature, inputs), PythonCallLink(calls[0], inputs)
     memory = _messages.Memory(inputs, outputs)
     return (
         _messages.BatchLink(*batches, signature, memory),
-        _messages.CallLink(calls, memory, sender),
+        _messages.CallLink(*calls, memory, sender),
     )

@@ -31,7 +31,7 @@ class Worker:
         signature: ModelSignature,
         control: ControlChannel,
         batches: tuple[int, int],
-        calls: int,
+        calls: tuple[int, int],
         inputs: InputArena,
         outputs: OutputArena,
         *,
@@ -42,7 +42,7 @@ class Worker:
         self.inputs: Final = inputs
         self.outputs: Final = outputs
         self.writer: Final = ResponseWriter(signature, inputs, outputs)
-        self._sender: Final = Sender(calls)
+        self._sender: Final = Sender(calls[1])
         self.batches, call_link = links(batches, calls, self._sender, signature, inputs, outputs)
         self.bls: Final = Bls(Calls(call_link, self._sender, inputs, outputs))
         self.verbose_level: Final = verbose_level

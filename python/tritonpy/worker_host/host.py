@@ -93,7 +93,7 @@ class WorkerHost:
     def launch(
         self, spec_text: str, instance_name: str, kind: str, device_id: int
     ) -> tuple[int, ...]:
-        """Start a worker for one instance: (execute, executed, calls, inputs, outputs, pid).
+        """Start a worker for one instance: the ends of `CoreEnds`, in that order, and its pid.
 
         The descriptors belong to the caller. Blocks until the model is initialised. The calling
         thread must live as long as the worker, which the kernel kills when that thread ends.

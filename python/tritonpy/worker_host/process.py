@@ -33,7 +33,8 @@ class CoreEnds:
 
     execute: int  # to write to
     executed: int  # to read from
-    calls: int
+    answers: int  # to write to
+    calls: int  # to read from
     inputs: int
     outputs: int
 
@@ -106,13 +107,12 @@ def start_serving(
     with ExitStack() as theirs, ExitStack() as ours:
         options: dict[str, int] = {}
         mine: dict[str, int] = {}
-        reading, writing = os.pipe()
-        options["execute"], mine["execute"] = _owned(theirs, reading), _owned(ours, writing)
-        reading, writing = os.pipe()
-        mine["executed"], options["executed"] = _owned(ours, reading), _owned(theirs, writing)
-        my_end, their_end = socket.socketpair()
-        mine["calls"] = _owned(ours, my_end.detach())
-        options["calls"] = _owned(theirs, their_end.detach())
+        for to_worker in ("execute", "answers"):
+            reading, writing = os.pipe()
+            options[to_worker], mine[to_worker] = _owned(theirs, reading), _owned(ours, writing)
+        for from_worker in ("executed", "calls"):
+            reading, writing = os.pipe()
+            mine[from_worker], options[from_worker] = _owned(ours, reading), _owned(theirs, writing)
         for arena in ("inputs", "outputs"):
             mine[arena] = _owned(ours, _arena(arena))
             options[arena] = mine[arena]

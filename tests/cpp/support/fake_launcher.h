@@ -60,7 +60,7 @@ class FakeLauncher final : public WorkerLauncher {
             worker->calls_stream().shut_down();
         });
         alive_.emplace(pid, std::move(process));
-        return LaunchedWorker{execute[0], execute[0], calls[0], inputs, outputs, pid};
+        return LaunchedWorker{execute[0], execute[0], calls[0], calls[0], inputs, outputs, pid};
     }
     void kill(int pid) override {
         std::lock_guard lock(mutex_);

@@ -198,9 +198,7 @@ class FakeWorker {
         auto block = in.number<uint64_t>();
         auto arena_size = in.number<uint64_t>();
         auto parameter_count = in.number<uint32_t>();
-        for (std::string* text : {&answer.error, &answer.model, &answer.version}) {
-            *text = in.text();
-        }
+        answer.error = in.text();
         answer.parameters = read_parameters(in, parameter_count).value();
         BufferRef bytes = block == 0 ? BufferRef() : inputs_->block(block, arena_size).value();
         for (SeenTensor& tensor : answer.outputs) {
@@ -247,7 +245,7 @@ class FakeWorker {
     static std::optional<Bytes> read(MessageStream& stream) {
         std::optional<MessageStream::Message> message;
         while (!(message = stream.next())) {
-            if (!stream.receive(true)) {
+            if (!stream.receive()) {
                 return std::nullopt;
             }
         }

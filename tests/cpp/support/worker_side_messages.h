@@ -46,7 +46,7 @@ struct SeenAnswer {
     bool final = false;
     bool has_error = false;
     uint8_t code = 0;
-    std::string error, model, version;
+    std::string error;
     std::vector<Parameter> parameters;
     std::vector<SeenTensor> outputs;
 };

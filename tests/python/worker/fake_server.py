@@ -144,9 +144,9 @@ class FakeServer:
         on_control: Callable[[dict[str, Any]], Any] | None = None,
         program: Path = PROGRAM,
     ) -> None:
-        pairs = {name: socket.socketpair() for name in ("calls", "control")}
-        self._calls, self._control = (ends[0] for ends in pairs.values())
-        self._execute, theirs = piped()
+        self._control, their_control = socket.socketpair()
+        self._execute, batches = piped()
+        self._calls, calls = piped()
         self.inputs = os.memfd_create("inputs", os.MFD_CLOEXEC)
         self.outputs = os.memfd_create("outputs", os.MFD_CLOEXEC)
         os.ftruncate(self.inputs, INPUTS_SIZE)
@@ -156,18 +156,18 @@ class FakeServer:
         self.started: dict[str, Any] = {}
         self._on_control = on_control or (lambda message: None)
         self.control_messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        passed = {name: ends[1].fileno() for name, ends in pairs.items()}
+        passed = {"control": their_control.fileno()}
         passed |= {"inputs": self.inputs, "outputs": self.outputs}
-        passed |= {"execute": theirs[0], "executed": theirs[1]}
+        passed |= {"execute": batches[0], "executed": batches[1]}
+        passed |= {"answers": calls[0], "calls": calls[1]}
         command = [sys.executable, "-u", str(program), "--parent-pid", str(os.getpid())]
         for name, descriptor in passed.items():
             command += [f"--{name}-fd", str(descriptor)]
         self.process = subprocess.Popen(
             command, pass_fds=tuple(passed.values()), stderr=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        for ends in pairs.values():
-            ends[1].close()
-        for end in theirs:
+        their_control.close()
+        for end in (*batches, *calls):
             os.close(end)
         self.send_control(_start_message(model_path, config, mode))
         self._reading = threading.Thread(target=self._read_control, daemon=True)

@@ -69,15 +69,15 @@ def python_batches(execute: int, executed: int, memory: Memory) -> BatchLink:
     return PythonBatchLink(execute, executed, SIGNATURE, memory.inputs)
 
 
-def compiled_calls(calls: int, memory: Memory) -> CallLink:
+def compiled_calls(answers: int, calls: int, memory: Memory) -> CallLink:
     """Return a link of the extension's."""
     compiled = _messages.Memory(memory.inputs, memory.outputs)
-    return _messages.CallLink(calls, compiled, Sender(calls))
+    return _messages.CallLink(answers, calls, compiled, Sender(calls))
 
 
-def python_calls(calls: int, memory: Memory) -> CallLink:
+def python_calls(answers: int, _: int, memory: Memory) -> CallLink:
     """Return a link in Python."""
-    return PythonCallLink(calls, memory.inputs)
+    return PythonCallLink(answers, memory.inputs)
 
 
 class Linked:

@@ -6,7 +6,7 @@ Method: `Bls` without a server, and a look at what its memory has grown by.
 from __future__ import annotations
 
 import os
-import socket
+import select
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,20 +36,17 @@ def outputs() -> Iterator[OutputArena]:
 
 @pytest.fixture
 def bls(outputs: OutputArena) -> Iterator[Bls]:
-    """Asks nobody: nothing may come as far as the socket."""
-    ours, theirs = socket.socketpair()
+    """Asks nobody: nothing may come as far as the pipe."""
     memory = os.memfd_create("inputs")
-    with theirs:
-        inputs = InputArena(memory)
-        descriptor = ours.detach()
-        sender = Sender(descriptor)
-        _, link = links(piped()[1], descriptor, sender, SIGNATURE, inputs, outputs)
-        bls = Bls(Calls(link, sender, inputs, outputs))
-        bls.is_open = True
-        yield bls
-        theirs.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            theirs.recv(1)
+    inputs = InputArena(memory)
+    heard, calls = os.pipe()
+    sender = Sender(calls)
+    _, link = links(piped()[1], (os.pipe()[0], calls), sender, SIGNATURE, inputs, outputs)
+    bls = Bls(Calls(link, sender, inputs, outputs))
+    bls.is_open = True
+    yield bls
+    assert not select.select([heard], [], [], 0)[0]
+    os.close(heard)
     os.close(memory)
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import select
 import signal
-import socket
 import threading
 from pathlib import Path
 
@@ -63,6 +62,7 @@ def test_worker_is_told_what_it_runs(stubs: StubHost) -> None:
     }
     assert options.pop("parent-pid") == os.getpid()
     assert sorted(options) == [
+        "answers-fd",
         "calls-fd",
         "control-fd",
         "execute-fd",
@@ -86,15 +86,15 @@ def test_a_stub_of_tritons_is_not_run_and_that_is_said(stubs: StubHost) -> None:
 
 
 def test_channels_reach_the_worker_and_unloading_ends_it(stubs: StubHost) -> None:
-    execute, executed, calls, inputs, outputs, pid = stubs.launch(
-        f"import os, socket\nos.ftruncate(options['outputs-fd'], 4096)\n{_READY}"
-        "socket.socket(fileno=options['calls-fd']).sendall(b'calls')\n" + _UNTIL_UNLOADED
+    execute, executed, answers, calls, inputs, outputs, pid = stubs.launch(
+        f"import os\nos.ftruncate(options['outputs-fd'], 4096)\n{_READY}"
+        "os.write(options['calls-fd'], os.read(options['answers-fd'], 7))\n" + _UNTIL_UNLOADED
     )
-    with socket.socket(fileno=os.dup(calls)) as connection:
-        assert connection.recv(5) == b"calls"
+    os.write(answers, b"answers")
+    assert os.read(calls, 7) == b"answers"
     assert os.fstat(outputs).st_size == 4096
     assert os.fstat(inputs).st_size == 0
-    _close(execute, executed, calls, inputs, outputs)
+    _close(execute, executed, answers, calls, inputs, outputs)
     assert stubs.ended(pid) == "exited with code 0"
 
 
