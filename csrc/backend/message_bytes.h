@@ -49,11 +49,8 @@ class MessageWriter {
 
   private:
     void append(const void* data, size_t size) {
-        if (size > 0) {
-            size_t before = out_.size();
-            out_.resize(before + size);
-            std::memcpy(out_.data() + before, data, size);
-        }
+        const auto* const bytes = static_cast<const std::byte*>(data);
+        out_.insert(out_.end(), bytes, bytes + size);
     }
 
     Bytes& out_;

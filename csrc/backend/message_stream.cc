@@ -1,7 +1,6 @@
 #include "backend/message_stream.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,9 +53,7 @@ bool MessageStream::send(std::span<const std::byte> bytes) {
 }
 
 bool MessageStream::send_at_once(std::span<const std::byte> bytes) {
-    pollfd room{writing_, POLLOUT, 0};
-    return poll(&room, 1, 0) == 1 && room.revents == POLLOUT &&
-           write_some(bytes) == static_cast<ssize_t>(bytes.size());
+    return write_some(bytes) == static_cast<ssize_t>(bytes.size());
 }
 
 bool MessageStream::flush() {

@@ -41,7 +41,7 @@ class MessageStream {
     // Sends all of `bytes`; blocks until the peer has room. False when it has gone.
     bool send(std::span<const std::byte> bytes);
     // The same without blocking: false, too, when there is no room; then nothing was sent.
-    // REQUIRES: PIPE_BUF bytes or less, which go whole or not at all.
+    // REQUIRES: never_block, and PIPE_BUF bytes or less, which go whole or not at all.
     bool send_at_once(std::span<const std::byte> bytes);
     // What is appended here is sent by flush as far as there is room; false when the peer has gone.
     // REQUIRES of flush: never_block.

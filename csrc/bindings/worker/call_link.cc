@@ -13,7 +13,9 @@ CallLink::CallLink(int answers, int calls, std::shared_ptr<WorkerMemory> memory,
       stream_(answers, calls),
       writer_(memory_->names, memory_->outputs),
       reader_(memory_->names, memory_->inputs),
-      sender_lock_(sender.attribute(PythonObject::name("lock"))) {}
+      sender_lock_(sender.attribute(PythonObject::name("lock"))) {
+    stream_.never_block();
+}
 
 PythonObject CallLink::exchange(std::span<const std::byte> message, uint64_t call,
                                 const PythonObject& deliver) {
@@ -41,7 +43,7 @@ bool CallLink::send_at_once(std::span<const std::byte> message) {
 
 PythonObject CallLink::receive() {
     memory_->inputs.release();
-    while (const auto message = next_message(stream_)) {
+    while (const auto message = next_message_soon(stream_)) {
         if (message->kind == WorkerMessageKind::kAnswer) {
             return reader_.read(message->body);
         }

@@ -26,4 +26,8 @@ class WithoutGil {
 // PythonError: ValueError where something else came, and what a signal's handler raises.
 std::optional<MessageStream::Message> next_message(MessageStream& stream);
 
+// The same, of a stream that does not block. It is looked at with the GIL first, for what was asked
+// for just now is often there: on a core for both, the server had its turn when it was asked.
+std::optional<MessageStream::Message> next_message_soon(MessageStream& stream);
+
 }  // namespace tritonpy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections import deque
 from typing import Final
@@ -12,7 +13,12 @@ def send_all(descriptor: int, message: bytes) -> None:
     """Write `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
     rest = memoryview(message)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # the extension's channels do not block
+            room = select.poll()
+            room.register(descriptor, select.POLLOUT)
+            room.poll()
 
 
 class Sender:
@@ -26,9 +32,7 @@ class Sender:
     def send(self, message: bytes) -> None:
         """Send `message`, whole. Blocks while the peer does not read. OSError if it is gone."""
         with self.lock:
-            sent = os.write(self._descriptor, message)
-            if sent < len(message):
-                send_all(self._descriptor, message[sent:])
+            send_all(self._descriptor, message)
         if self._waiting:
             self._send_waiting()
 
