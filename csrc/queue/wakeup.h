@@ -2,13 +2,13 @@
 // the sleeper has said that it sleeps.
 //
 // The sleeper arms, looks once more whether anything has come, sleeps, and disarms. Who hands
-// something over under a lock that the sleeper's look takes too claims the sleeper inside that lock:
-// so either the look finds the thing, or the flag is seen. The first who comes pays one system call
-// for everybody; while the sleeper is awake nobody does. The call itself is made outside of the lock,
-// which the woken thread would run into on the same core.
+// something over under a lock that the sleeper's look takes too claims the sleeper inside that
+// lock: so either the look finds the thing, or the flag is seen. The first who comes pays one
+// system call for everybody; while the sleeper is awake nobody does. The call itself is made
+// outside of the lock, which the woken thread would run into on the same core.
 //
-// Threads: signal, claim_sleeper and Signal are thread-safe; the rest is confined to the thread that
-// sleeps. Owns: the descriptor, which whoever has claimed the sleeper keeps open, too.
+// Threads: thread-safe are signal, claim_sleeper and Signal; the rest is confined to the thread
+// that sleeps. Owns: the descriptor, which whoever has claimed the sleeper keeps open, too.
 // Limits: one descriptor; without it (the process has none left) nothing can be woken, see ok.
 #pragma once
 

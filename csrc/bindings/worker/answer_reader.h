@@ -22,8 +22,8 @@ class AnswerReader {
     AnswerReader(const AnswerReader&) = delete;
     AnswerReader& operator=(const AnswerReader&) = delete;
 
-    // The Answer in the body of a message. Throws PythonError: ValueError, or what reading in Python
-    // raises, where that is none.
+    // The Answer in the body of a message. Throws PythonError: ValueError, or what reading in
+    // Python raises, where that is none.
     PythonObject read(std::span<const std::byte> body) const;
 
   private:

@@ -1,8 +1,8 @@
 // What a worker's models ask of the server's other models, and the answers: what
 // `worker/call_link.py` tells of, compiled.
 //
-// Threads: confined(python): any thread that has the GIL may write, one at a time receives, and waits
-// without the GIL.
+// Threads: confined(python): any thread that has the GIL may write, one at a time receives, and
+// waits without the GIL.
 // Owns: its ends of the pipes.
 #pragma once
 
@@ -23,7 +23,8 @@ class CallLink {
   public:
     // Takes the pipe that answers come from, and the one that calls go to and `sender`, a Sender,
     // writes to. Throws PythonError.
-    CallLink(int answers, int calls, std::shared_ptr<WorkerMemory> memory, const PythonObject& sender);
+    CallLink(int answers, int calls, std::shared_ptr<WorkerMemory> memory,
+             const PythonObject& sender);
     CallLink(const CallLink&) = delete;
     CallLink& operator=(const CallLink&) = delete;
 
@@ -32,13 +33,14 @@ class CallLink {
         return writer_.message(request, call, is_decoupled);
     }
     // Sends a message, and returns the next Answer to the call of that number; `deliver` is called
-    // with others. None, and nothing was done, where the message is long or has no room, or somebody
-    // has begun another. Throws PythonError as receive does, and ConnectionError when the server has
-    // ended the conversation.
+    // with others. None, and nothing was done, where the message is long or has no room, or
+    // somebody has begun another. Throws PythonError as receive does, and ConnectionError when the
+    // server has ended the conversation.
     PythonObject exchange(std::span<const std::byte> message, uint64_t call,
                           const PythonObject& deliver);
     // Gives back what answers before no longer need, and returns the next Answer; None when the
-    // server has ended the conversation. Throws PythonError as next_message and AnswerReader do.
+    // server has ended the conversation. Throws PythonError as next_message_soon
+    // and AnswerReader do.
     PythonObject receive();
 
   private:

@@ -21,9 +21,9 @@ class InferWriter {
     InferWriter(const InferWriter&) = delete;
     InferWriter& operator=(const InferWriter&) = delete;
 
-    // The message for an InferenceRequest, its inputs written to a block; None where anything is out
-    // of the ordinary, and then nothing has happened. Throws PythonError, also where there is no
-    // memory for the inputs.
+    // The message for an InferenceRequest, its inputs written to a block; None where anything is
+    // out of the ordinary, and then nothing has happened. Throws PythonError, also where there is
+    // no memory for the inputs.
     PythonObject message(const PythonObject& request, uint64_t call, bool is_decoupled) const;
 
   private:

@@ -1,10 +1,9 @@
 // The extension tritonpy.worker._messages: what a worker says to the server and hears from it, for
-// every interpreter of the server's kind from CPython 3.9 on. Others, and builds without it, read and
-// write that in Python.
+// every interpreter of the server's kind from CPython 3.9 on. Others, and builds without it, read
+// and write that in Python.
 
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <span>
 
 #include "bindings/worker/batch_link.h"
@@ -131,7 +130,8 @@ PyObject* answer_batch(PyObject* self, PyObject* body) {
 }
 
 PyMethodDef batch_link_methods[] = {
-    {"receive", receive_batch, METH_NOARGS, "receive(): the next batch's requests; None at the end."},
+    {"receive", receive_batch, METH_NOARGS,
+     "receive(): the next batch's requests; None at the end."},
     {"executed", executed, METH_VARARGS,
      "executed(requests, responses): the body of the EXECUTED, None if it is no ordinary one."},
     {"answer", answer_batch, METH_O,

@@ -30,7 +30,7 @@ class TensorReader {
     TensorReader& operator=(const TensorReader&) = delete;
 
     // The tensor whose place and dimensions come next; `block` is null where the message has none,
-    // its tensors having no bytes. Throws PythonError: ValueError where these are not in the memory.
+    // its tensors having no bytes. Throws PythonError: ValueError where these are not in memory.
     PythonObject read(const TensorHead& head, ServerMessage& message,
                       const InputBlock* block) const;
 
