@@ -48,7 +48,10 @@ std::optional<MessageStream::Message> next_message_soon(MessageStream& stream) {
             return std::nullopt;
         }
         message = message_in(stream);
-        if (!message) {
+        if (message) {
+            break;
+        }
+        {
             WithoutGil waiting;
             pollfd readable{stream.descriptor(), POLLIN, 0};
             poll(&readable, 1, -1);

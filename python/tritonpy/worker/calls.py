@@ -85,8 +85,7 @@ class Calls:
         """Send the INFER for `request`. TritonModelException where it cannot be written."""
         number = next(self._numbers)
         message = self._link.infer(request, number, is_decoupled)
-        if message is None:
-            message = self._unusual(request, number, is_decoupled)
+        message = message or self._unusual(request, number, is_decoupled)
         return self._start(Call(number, notify), message)
 
     def ask(self, request: InferenceRequest) -> tuple[Call | None, Answer]:
@@ -96,8 +95,7 @@ class Calls:
         """
         number = next(self._numbers)
         message = self._link.infer(request, number, False)
-        if message is None:
-            message = self._unusual(request, number, False)
+        message = message or self._unusual(request, number, False)
         asked = self._ask_alone(number, message)
         if asked is not None:
             return asked
