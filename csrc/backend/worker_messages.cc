@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/message_flags.h"
 #include "backend/message_header.h"
 #include "backend/message_parameters.h"
 #include "base/check.h"
@@ -13,12 +14,6 @@ namespace tritonpy {
 
 namespace {
 
-constexpr uint16_t kAllOutputs = 0xFFFF;
-constexpr uint32_t kFinalFlag = 1;
-constexpr uint32_t kDecoupledAllowed = 1;
-constexpr uint32_t kVersionIsLabel = 2;
-constexpr uint32_t kNamedBack = 1;
-constexpr uint32_t kCorrelationIsText = 1;  // in a byte; the three that follow are 0
 
 Status malformed(std::string_view message, std::string_view what) {
     return internal_error("malformed " + std::string(message) + " message of a worker: " +

@@ -2,13 +2,9 @@
 
 #include <string_view>
 
+#include "backend/message_flags.h"
+
 namespace tritonpy {
-
-namespace {
-
-constexpr uint32_t kFinal = 1;
-
-}  // namespace
 
 AnswerReader::AnswerReader(const AttributeNames& names, InputBlocks& blocks)
     : names_(names),
@@ -24,7 +20,7 @@ PythonObject AnswerReader::read(std::span<const std::byte> body) const {
     MessageReader& in = message.in;
     const PythonObject call = PythonObject::of(in.number<uint64_t>());
     const PythonObject charge = PythonObject::of(in.number<uint64_t>());
-    const bool is_final = (in.number<uint32_t>() & kFinal) != 0;
+    const bool is_final = (in.number<uint32_t>() & kFinalFlag) != 0;
     const bool has_error = in.number<uint8_t>() != 0;
     const PythonObject code = PythonObject::of(uint64_t{in.number<uint8_t>()});
     const auto output_count = in.number<uint16_t>();

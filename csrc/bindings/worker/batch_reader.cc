@@ -1,13 +1,8 @@
 #include "bindings/worker/batch_reader.h"
 
+#include "backend/message_flags.h"
+
 namespace tritonpy {
-
-namespace {
-
-constexpr uint16_t kAllOutputs = 0xFFFF;
-constexpr uint8_t kCorrelationIsText = 1;
-
-}  // namespace
 
 BatchReader::BatchReader(const AttributeNames& names, const PythonObject& signature,
                          InputBlocks& blocks)

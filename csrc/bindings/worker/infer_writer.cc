@@ -3,9 +3,12 @@
 #include <concepts>
 #include <cstddef>
 #include <limits>
+#include <optional>
+#include <span>
 #include <type_traits>
 
 #include "backend/message_bytes.h"
+#include "backend/message_flags.h"
 #include "backend/message_header.h"
 #include "bindings/worker/output_block.h"
 
@@ -13,9 +16,7 @@ namespace tritonpy {
 
 namespace {
 
-constexpr uint16_t kAllOutputs = 0xFFFF;
 constexpr Py_ssize_t kMaxTensors = kAllOutputs - 1;
-constexpr uint32_t kDecoupledAllowed = 1;
 constexpr size_t kUsualSize = 512;
 
 // False, and nothing is written, where `value` is no such number.
@@ -56,6 +57,25 @@ bool write_text(const PythonObject& value, MessageWriter& writer) {
     const std::span<const std::byte> bytes = owner.bytes();
     writer.text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     return true;
+}
+
+// The names of the outputs that are wanted, each once, in order; nothing where they are not all
+// texts.
+std::optional<PythonObject> wanted_outputs(const PythonObject& names) {
+    if (names.size() < 2) {
+        return names;
+    }
+    for (Py_ssize_t index = 0; index < names.size(); ++index) {
+        if (!PyUnicode_Check(names.item(index).get())) {
+            return std::nullopt;
+        }
+    }
+    const PythonObject once = PythonObject::made(PySet_New(names.get()));
+    PythonObject sorted = PythonObject::made(PySequence_List(once.get()));
+    if (PyList_Sort(sorted.get()) != 0) {
+        throw PythonError();
+    }
+    return sorted;
 }
 
 }  // namespace
@@ -160,23 +180,6 @@ bool InferWriter::write_input(const PythonObject& tensor, Message& out) const {
     out.writer.number(uint32_t{0});
     out.block.add(*plain, 0, out.writer);
     return true;
-}
-
-std::optional<PythonObject> InferWriter::wanted_outputs(const PythonObject& names) {
-    if (names.size() < 2) {
-        return names;
-    }
-    for (Py_ssize_t index = 0; index < names.size(); ++index) {
-        if (!PyUnicode_Check(names.item(index).get())) {
-            return std::nullopt;
-        }
-    }
-    const PythonObject once = PythonObject::made(PySet_New(names.get()));
-    PythonObject sorted = PythonObject::made(PySequence_List(once.get()));
-    if (PyList_Sort(sorted.get()) != 0) {
-        throw PythonError();
-    }
-    return sorted;
 }
 
 }  // namespace tritonpy

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "bindings/worker/attribute_names.h"
 #include "bindings/worker/output_blocks.h"
@@ -33,9 +32,6 @@ class InferWriter {
     bool write_head(const PythonObject& request, uint64_t call, bool is_decoupled,
                     Message& out) const;
     bool write_input(const PythonObject& tensor, Message& out) const;
-    // The names of the outputs that are wanted, each once, in order; nothing where they are not all
-    // texts.
-    static std::optional<PythonObject> wanted_outputs(const PythonObject& names);
 
     const AttributeNames& names_;
     OutputBlocks& blocks_;

@@ -118,7 +118,11 @@ class Calls:
             answer = _gone(number)
         finally:
             self._hand_over()
-        return None if answer is None else (call, answer)
+        if answer is None:
+            return None
+        if call is not None:
+            self._count_as_taken(call, answer)
+        return call, answer
 
     def _unusual(self, request: InferenceRequest, number: int, is_decoupled: bool) -> bytes:
         try:
@@ -171,8 +175,7 @@ class Calls:
                 signal.acquire()
             else:
                 answer = self._lead_to_answer(call)
-        if not answer.is_final:
-            self._count_as_taken(call, answer)
+        self._count_as_taken(call, answer)
         return answer
 
     def take(self, call: Call) -> Answer | None:
@@ -181,11 +184,12 @@ class Calls:
             if not call.answers:
                 return None
             answer = call.answers.popleft()
-        if not answer.is_final:
-            self._count_as_taken(call, answer)
+        self._count_as_taken(call, answer)
         return answer
 
     def _count_as_taken(self, call: Call, answer: Answer) -> None:
+        if answer.is_final:
+            return
         with self._lock:
             call.taken += answer.charge
             if call.taken < _TOLD_TOGETHER:

@@ -92,7 +92,7 @@ class InferenceRequest:
         self._outputs: Any = list(requested_output_names)
         for tensor in self._inputs:
             if type(tensor) is not Tensor:
-                _check_input(tensor, request_id, model_name)
+                _check_inputs(self._inputs, request_id, model_name)
         for name in self._outputs:
             if not name:
                 _refuse_empty("Requested output name", request_id, model_name)
@@ -214,11 +214,11 @@ def _check_correlation(correlation_id: Any) -> None:
         raise TritonModelException("Correlation ID must be integer or string")
 
 
-def _check_input(tensor: Any, request_id: str, model_name: str) -> None:
-    if tensor is None or (isinstance(tensor, str) and not tensor):
+def _check_inputs(inputs: list[Any], request_id: str, model_name: str) -> None:
+    if any(tensor is None or tensor == "" for tensor in inputs):
         _refuse_empty("Input tensor", request_id, model_name)
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"the inputs of a request must be Tensors, found {tensor!r}")
+    if not all(isinstance(tensor, Tensor) for tensor in inputs):
+        raise TypeError(f"the inputs of a request must be Tensors, found {inputs}")
 
 
 def _refuse_empty(what: str, request_id: str, model_name: str) -> None:

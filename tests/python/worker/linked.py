@@ -1,4 +1,4 @@
-"""Links of both kinds, and what the server's side of them would be: memory, pipes and a socket."""
+"""Links of both kinds, and what the server's side of them would be: memory and pipes."""
 
 from __future__ import annotations
 

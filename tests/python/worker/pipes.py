@@ -1,4 +1,4 @@
-"""Two pipes that are used as a socket is: the server's or a worker's end of the batches."""
+"""Two pipes that are used as a socket is: the server's or a worker's end of batches or calls."""
 
 from __future__ import annotations
 
