@@ -17,7 +17,6 @@ from tritonclient.utils import InferenceServerException
 
 from tests.conformance.conftest import connect
 from tests.conformance.gated_model import held, places_after, write_gated_model
-from tests.conformance.metrics_page import wait_until_waiting
 from tests.conformance.model_files import execute_delay, identity_config, write_config
 from tests.conformance.raw_http import infer, json_input, request
 from tests.conformance.running_server import RunningServer, ServerOptions
@@ -58,30 +57,38 @@ def test_stop_answers_requests_in_flight(frontend: str, tmp_path: Path, protocol
 
 
 def test_exit_timeout_ends_a_server_that_is_still_busy(frontend: str, tmp_path: Path) -> None:
-    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(30_000)))
+    write_gated_model(tmp_path, "slow")
     options = ServerOptions(["--exit-timeout-secs", "0"], frontend=frontend)
-    with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(_infer_slow, server, "grpc") for _ in "ab"]
-        wait_until_waiting(server, 1)
+    with (
+        RunningServer(tmp_path, options) as server,
+        held(server, tmp_path, "grpc", "slow") as (slow, running),
+    ):
+        waiting = slow.queue()
         server.ask_to_stop()
         assert server.wait() != 0
         assert "Exit timeout expired. Exiting immediately." in server.output
-        for future in running:
-            assert isinstance(future.exception(), InferenceServerException)
+        for cut_off in (running, waiting):
+            assert isinstance(cut_off.exception(), InferenceServerException)
 
 
 def test_http_request_that_the_exit_cuts_off_is_told_so(frontend: str, tmp_path: Path) -> None:
-    write_config(tmp_path, "slow", identity_config("FP32", extra=execute_delay(30_000)))
+    write_gated_model(tmp_path, "slow")
     options = ServerOptions(["--exit-timeout-secs", "0"], frontend=frontend)
-    with RunningServer(tmp_path, options) as server, ThreadPoolExecutor(2) as pool:
-        body = {"inputs": [json_input([1, 2])]}
-        running = [pool.submit(infer, server.http_port, "slow", body) for _ in "ab"]
-        wait_until_waiting(server, 1)
+    body = {"inputs": [json_input([0], [1, 1], "INT32")]}
+    with (
+        RunningServer(tmp_path, options) as server,
+        ThreadPoolExecutor(1) as pool,
+        held(server, tmp_path, "http", "slow") as (slow, running),
+    ):
+        waiting = pool.submit(infer, server.http_port, "slow", body)
+        slow.wait_until_waiting(1)
         server.ask_to_stop()
-        for future in running:
-            answer = future.result()
-            assert (answer.status, answer.error) == (503, "Server exiting")
-            assert answer.headers["retry-after"] == "1"
+        error = running.exception()
+        assert isinstance(error, InferenceServerException)
+        assert (error.status(), error.message()) == ("503", "Server exiting")
+        answer = waiting.result()
+        assert (answer.status, answer.error) == (503, "Server exiting")
+        assert answer.headers["retry-after"] == "1"
         assert server.wait() != 0
 
 
