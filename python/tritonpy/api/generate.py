@@ -49,8 +49,7 @@ def generate_request(
     values of a wrong type and for what is no JSON, InternalError. `max_input_size` bounds the bytes
     of all tensors, which may be more than those of the text.
     """
-    check_json(body)
-    members = json.loads(body, object_pairs_hook=_Members)
+    members = _parsed(body)
     if not isinstance(members, _Members):
         raise InvalidArgError("the request must be a JSON object")
     reading = _Reading({tensor.name: tensor for tensor in inputs}, max_input_size)
@@ -59,6 +58,18 @@ def generate_request(
     return InferRequest(
         model, reading.tensors, version, id=reading.id, parameters=reading.parameters
     )
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the value that a body is, its objects as _Members."""
+    check_json(body)
+    try:
+        return json.loads(body, object_pairs_hook=_Members)
+    except json.JSONDecodeError as error:
+        # The core's parser also takes Inf, short for Infinity, which no JSON of Python's has.
+        raise InternalError(
+            f"failed to parse the request JSON buffer: Invalid value. at {error.pos}"
+        ) from None
 
 
 class _Reading:

@@ -188,6 +188,13 @@ def test_parameters_are_bounded() -> None:
         _request({str(number): 1 for number in range(1025)})
 
 
+@pytest.mark.parametrize(("text", "place"), [("Inf", 0), ('{"TEXT": -Inf}', 9)])
+def test_infinity_cannot_be_cut_short(text: str, place: int) -> None:
+    message = f"failed to parse the request JSON buffer: Invalid value. at {place}"
+    with pytest.raises(InternalError, match=message):
+        _request(text)
+
+
 @given(st.text())
 def test_text_that_is_no_request_is_an_error(text: str) -> None:
     try:
